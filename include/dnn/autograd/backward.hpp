@@ -1,0 +1,256 @@
+/// The engine: reverse-mode differentiation over a heap of functions ordered by rank. No recursion.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <span>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "dnn/array/factories.hpp"
+#include "dnn/autograd/apply.hpp"
+#include "dnn/autograd/variable.hpp"
+
+namespace dnn::inline DNN_ABI {
+
+namespace detail {
+
+struct Plus {
+  template <class V>
+  V operator()(V a, V b) const {
+    return a + b;
+  }
+};
+
+/// The sum of two gradients of one variable. (`functions::add` also broadcasts, and is a layer above.)
+struct AddGradients final : FunctionNode {
+  std::string_view name() const override { return "Add"; }
+  bool takes_16bit_floats() const override { return true; }
+  Arrays forward(std::span<const Array> x) override {
+    Array sum(x[0].shape(), x[0].dtype(), x[0].device());
+    kernels::elementwise<2>(Plus{}, compute_dtype(sum.dtype()), sum.bytes(), sum.dtype(), sum.shape(),
+                            {x[0].operand(), x[1].operand()});
+    return {sum};
+  }
+  Variables backward(const Variables& gy) override { return {gy[0], gy[0]}; }
+};
+
+/// a + b: a node of the graph under create_graph, in place where nobody else holds a.
+inline Variable add_gradients(Variable a, const Variable& b) {
+  if (!config().enable_backprop && a.body()->unique() && a.array().unique()) {
+    Array& sum = a.array();
+    kernels::elementwise<2>(Plus{}, compute_dtype(sum.dtype()), sum.bytes(), sum.dtype(), sum.shape(),
+                            {sum.operand(), b.array().operand()});
+    return a;
+  }
+  return call(make_ref<AddGradients>(), a, b);
+}
+
+}  // namespace detail
+
+/// One backward pass. Gradients under way wait in their nodes' `pending`; whatever happens, none is left there.
+class BackwardEngine {
+ public:
+  /// Which functions take part, each with a mask of its wanted inputs, and whose gradients are asked for.
+  struct Filter {
+    std::unordered_map<const FunctionNode*, std::uint64_t> functions;
+    std::unordered_set<const VariableNode*> asked;
+  };
+
+  /// Without a filter, everything behind the roots takes part and the leaves' gradients are asked for.
+  explicit BackwardEngine(const Filter* filter = nullptr) noexcept : filter_(filter) {}
+  BackwardEngine(const BackwardEngine&) = delete;
+  BackwardEngine& operator=(const BackwardEngine&) = delete;
+  ~BackwardEngine() {
+    for (auto& entry : heap_) entry.function->queued_ = false;
+    for (auto& node : touched_) node->pending = Variable{};
+  }
+
+  /// Adds to the gradient under way of `node`.
+  void accumulate(const Ref<VariableNode>& node, Variable gradient) {
+    if (node->pending.defined()) {
+      node->pending = detail::add_gradients(std::move(node->pending), gradient);
+    } else {
+      node->pending = std::move(gradient);
+      if (!node->creator || filter_) touched_.push_back(node);
+    }
+    if (node->creator && !node->creator->queued_ && takes_part(node->creator.get())) push(node->creator);
+  }
+
+  /// Runs until no function is left. `on_gradient(node, gradient)` is told the complete gradient of every output whose
+  /// function was run.
+  template <class OnGradient>
+  void run(OnGradient on_gradient) {
+    while (!heap_.empty()) {
+      std::pop_heap(heap_.begin(), heap_.end());
+      const Ref<FunctionNode> function = std::move(heap_.back().function);
+      heap_.pop_back();
+      function->queued_ = false;
+      step(*function, on_gradient);
+    }
+  }
+
+  /// The nodes that were reached and may hold a gradient at the end: leaves, and with a filter those asked for.
+  std::span<const Ref<VariableNode>> touched() const noexcept { return touched_; }
+
+ private:
+  struct Entry {
+    int rank;
+    std::uint64_t order;  // first come, first served among equals
+    Ref<FunctionNode> function;
+
+    friend bool operator<(const Entry& a, const Entry& b) noexcept {
+      return a.rank != b.rank ? a.rank < b.rank : a.order > b.order;
+    }
+  };
+
+  bool takes_part(const FunctionNode* function) const { return !filter_ || filter_->functions.contains(function); }
+
+  void push(const Ref<FunctionNode>& function) {
+    function->queued_ = true;
+    heap_.push_back({function->rank_, order_++, function});
+    std::push_heap(heap_.begin(), heap_.end());
+  }
+
+  template <class OnGradient>
+  void step(FunctionNode& function, OnGradient& on_gradient) {
+    Variables gy;
+    for (VariableNode* output : function.outputs_) {
+      if (!output) {
+        gy.emplace_back();
+        continue;
+      }
+      const bool asked = filter_ && filter_->asked.contains(output);
+      gy.push_back(asked ? output->pending : std::exchange(output->pending, Variable{}));
+      if (gy.back().defined()) on_gradient(output, gy.back());
+    }
+    function.wanted_ = 0;
+    for (std::size_t i = 0; i < function.inputs_.size() && i < 64; ++i) {
+      if (function.inputs_[i]->requires_grad) function.wanted_ |= std::uint64_t{1} << i;
+    }
+    if (filter_) function.wanted_ &= filter_->functions.at(&function);
+    Variables gx = function.backward(gy);
+    if (gx.size() != function.inputs_.size()) {
+      throw GradientError(concat("[", function.name(), "] backward returned ", gx.size(), " gradients for ",
+                                 function.inputs_.size(), " inputs"));
+    }
+    for (std::size_t i = 0; i < gx.size(); ++i) {
+      const auto& input = function.inputs_[i];
+      if (!gx[i].defined() || !function.wanted(i) || !input->requires_grad) continue;
+      if (gx[i].shape() != input->shape || gx[i].dtype() != input->dtype) {
+        throw GradientError(concat("[", function.name(), "] backward returned ", gx[i].array(), " as the gradient of input ",
+                                   i, ", which is ", input->dtype, " ", input->shape));
+      }
+      if (config().debug) [[unlikely]] detail::check_finite(function.name(), "gradient", gx[i].array());
+      accumulate(input, std::move(gx[i]));
+    }
+  }
+
+  const Filter* filter_;
+  std::vector<Entry> heap_;
+  std::vector<Ref<VariableNode>> touched_;
+  std::uint64_t order_ = 0;
+};
+
+namespace detail {
+
+/// The gradient a root starts with: its own, or 1 for a single element.
+inline Variable initial_gradient(const Variable& root) {
+  if (Variable g = root.grad_variable(); g.defined()) return g;
+  if (root.size() != 1) {
+    throw GradientError(concat("[backward] the variable has shape ", root.shape(),
+                               ", not one element: set its gradient with set_grad first"));
+  }
+  return Variable(full(root.shape(), 1, root.dtype()));
+}
+
+}  // namespace detail
+
+/// `Variable::backward` from several roots at once. `grad_outputs` is empty (each root starts as described there) or has
+/// one gradient for each.
+inline void backward(std::span<const Variable> outputs, std::span<const Variable> grad_outputs = {},
+                     const BackwardOptions& options = {}) {
+  DNN_EXPECT("backward", (grad_outputs.empty() || grad_outputs.size() == outputs.size()));
+  const UsingConfig<bool> mode(&Config::enable_backprop, options.create_graph);
+  BackwardEngine engine;
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const Variable& root = outputs[i];
+    if (!root.requires_grad()) continue;
+    Variable gradient = grad_outputs.empty() ? detail::initial_gradient(root) : grad_outputs[i];
+    if (!root.creator()) {
+      // A leaf: its gradient is what it starts with, as in Chainer.
+      root.node()->grad = std::move(gradient);
+      continue;
+    }
+    if (!options.retain_grad) root.node()->grad = Variable{};
+    engine.accumulate(root.node(), std::move(gradient));
+  }
+  engine.run([&](VariableNode* node, const Variable& gradient) {
+    if (options.retain_grad) node->grad = gradient;
+  });
+  for (const auto& leaf : engine.touched()) {
+    Variable gradient = std::exchange(leaf->pending, Variable{});
+    leaf->grad = leaf->grad.defined() ? detail::add_gradients(std::move(leaf->grad), gradient) : std::move(gradient);
+  }
+}
+
+inline void Variable::backward(const BackwardOptions& options) const {
+  dnn::backward(std::span<const Variable>(this, 1), {}, options);
+}
+
+struct GradOptions {
+  Variables grad_outputs = {};  ///< one for each output, or undefined for ones; default: ones
+  bool create_graph = false;
+};
+
+/// The gradients of `outputs` with respect to `inputs` (leaves or intermediates), undefined where there is no path.
+/// Touches no variable's `grad()`, and runs only the functions on the way.
+inline Variables grad(std::span<const Variable> outputs, std::span<const Variable> inputs,
+                      const GradOptions& options = {}) {
+  DNN_EXPECT("grad", (options.grad_outputs.empty() || options.grad_outputs.size() == outputs.size()));
+  // Everything behind the outputs, by rank: a function takes part if one of its inputs is asked for or leads there.
+  std::vector<Ref<FunctionNode>> functions;
+  std::unordered_set<const FunctionNode*> seen;
+  const auto visit = [&](const Ref<FunctionNode>& f) {
+    if (f && seen.insert(f.get()).second) functions.push_back(f);
+  };
+  for (const auto& y : outputs) visit(y.creator());
+  for (std::size_t i = 0; i < functions.size(); ++i) {
+    const Ref<FunctionNode> f = functions[i];
+    for (const auto& x : f->inputs()) visit(x->creator);
+  }
+  std::stable_sort(functions.begin(), functions.end(), [](const auto& a, const auto& b) { return a->rank() < b->rank(); });
+  BackwardEngine::Filter filter;
+  for (const auto& x : inputs) filter.asked.insert(x.node().get());
+  for (const auto& f : functions) {
+    std::uint64_t wanted = 0;
+    const auto in = f->inputs();
+    for (std::size_t i = 0; i < in.size(); ++i) {
+      const bool leads = filter.asked.contains(in[i].get()) ||
+                         (in[i]->creator && filter.functions.contains(in[i]->creator.get()));
+      if (leads) wanted |= i < 64 ? std::uint64_t{1} << i : std::uint64_t{1} << 63;
+    }
+    if (wanted) filter.functions.emplace(f.get(), wanted);
+  }
+
+  const UsingConfig<bool> mode(&Config::enable_backprop, options.create_graph);
+  BackwardEngine engine(&filter);
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    if (!outputs[i].requires_grad()) continue;
+    Variable gradient = options.grad_outputs.empty() ? Variable{} : options.grad_outputs[i];
+    if (!gradient.defined()) gradient = Variable(full(outputs[i].shape(), 1, outputs[i].dtype()));
+    engine.accumulate(outputs[i].node(), std::move(gradient));
+  }
+  engine.run([](VariableNode*, const Variable&) {});
+  Variables result;
+  for (const auto& x : inputs) result.push_back(x.node()->pending);
+  return result;
+}
+inline Variables grad(std::initializer_list<Variable> outputs, std::initializer_list<Variable> inputs,
+                      const GradOptions& options = {}) {
+  return grad(std::span(outputs.begin(), outputs.size()), std::span(inputs.begin(), inputs.size()), options);
+}
+
+}  // namespace dnn::inline DNN_ABI

@@ -1,0 +1,122 @@
+/// The one list of an object's fields: `void serialize(Serializer& s)`.
+///
+/// Links, optimizers, iterators, updaters and the trainer each have one. Saving, loading, listing parameters, copying and
+/// moving between devices are all serializers that walk it:
+///
+///     void serialize(Serializer& s) {
+///       s("W", W);
+///       s("N", n_samples);
+///       s("l1", l1);  // a child: its keys become "l1/..."
+///     }
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include "dnn/array/array.hpp"
+#include "dnn/autograd/parameter.hpp"
+
+namespace dnn::inline DNN_ABI {
+
+class Serializer;
+
+template <class T>
+concept Serializable = requires(T& object, Serializer& s) { object.serialize(s); };
+
+/// Visits named values. Keys are paths joined by '/', without a leading one: Chainer's npz names.
+class Serializer {
+ public:
+  virtual ~Serializer() = default;
+
+  /// True when values are being read into the objects.
+  virtual bool is_loading() const { return false; }
+
+  /// Visits `value` under `key`: a parameter, an array (undefined = None), a number, a bool, a string, an optional of
+  /// these, an object with `serialize`, or a vector of such (children named by index).
+  template <class T>
+  void operator()(std::string_view key, T& value) {
+    // Also when a value is refused: whoever catches that may go on with another key.
+    const struct Restore {
+      std::string& path;
+      std::size_t length;
+      ~Restore() { path.resize(length); }
+    } restore{path_, path_.size()};
+    if (!path_.empty()) path_ += '/';
+    path_ += key;
+    visit(value);
+  }
+
+  /// The path of the value that is being visited.
+  const std::string& path() const noexcept { return path_; }
+
+ protected:
+  virtual void on_parameter(Parameter&) {}
+  virtual void on_array(Array&) {}
+  virtual void on_integer(std::int64_t&) {}
+  virtual void on_real(double&) {}
+  virtual void on_bool(bool&) {}
+  virtual void on_string(std::string&) {}
+  /// A value that may be None. Called with whether there is one; returns whether there is one now: a loader then reads
+  /// it by the call that follows.
+  virtual bool on_optional(bool has_value) { return has_value; }
+
+ private:
+  template <class T>
+  void visit(T& value) {
+    if constexpr (Serializable<T>) {
+      value.serialize(*this);
+    } else if constexpr (std::same_as<T, Parameter>) {
+      on_parameter(value);
+    } else if constexpr (std::same_as<T, Array>) {
+      on_array(value);
+    } else if constexpr (std::same_as<T, bool>) {
+      on_bool(value);
+    } else if constexpr (std::integral<T>) {
+      auto wide = static_cast<std::int64_t>(value);
+      on_integer(wide);
+      value = static_cast<T>(wide);
+    } else if constexpr (std::floating_point<T>) {
+      auto wide = static_cast<double>(value);
+      on_real(wide);
+      value = static_cast<T>(wide);
+    } else if constexpr (std::same_as<T, std::string>) {
+      on_string(value);
+    } else if constexpr (requires { value.has_value(); value.emplace(); }) {
+      if (on_optional(value.has_value())) {
+        if (!value) value.emplace();
+        visit(*value);
+      } else {
+        value.reset();
+      }
+    } else {
+      static_assert(requires { value.begin(); value.size(); }, "not serializable: give the type a serialize(Serializer&)");
+      std::size_t index = 0;
+      for (auto& element : value) (*this)(to_text(index++), element);
+    }
+  }
+
+  std::string path_;
+};
+
+/// A reference to anything serializable: how optimizers and archives hold a model without knowing its type.
+class SerializableRef {
+ public:
+  template <class T>
+    requires(Serializable<T> && !std::same_as<std::remove_const_t<T>, SerializableRef>)
+  SerializableRef(T& object)
+      : object_(const_cast<void*>(static_cast<const void*>(&object))),
+        serialize_([](void* o, Serializer& s) { static_cast<std::remove_const_t<T>*>(o)->serialize(s); }) {}
+
+  void serialize(Serializer& s) const { serialize_(object_, s); }
+
+ private:
+  void* object_;
+  void (*serialize_)(void*, Serializer&);
+};
+
+}  // namespace dnn::inline DNN_ABI

@@ -1,0 +1,21 @@
+/// The configuration a translation unit is compiled in, and the inline namespace that names it.
+///
+/// Everything in `dnn` lives in `dnn::inline DNN_ABI`. Objects compiled in different configurations therefore have
+/// different symbols, and linking them fails with a name that says why (`dnn::cpu_0::...`) instead of crashing.
+#pragma once
+
+#define DNN_VERSION_MAJOR 0
+#define DNN_VERSION_MINOR 1
+#define DNN_VERSION_PATCH 0
+#define DNN_VERSION "0.1.0"
+
+#if defined(__CUDACC__)
+#define DNN_ABI cuda_0
+#define DNN_HD __host__ __device__
+#elif defined(DNN_CUDA_ON_HOST)
+#define DNN_ABI emulated_0
+#define DNN_HD
+#else
+#define DNN_ABI cpu_0
+#define DNN_HD
+#endif

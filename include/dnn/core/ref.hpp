@@ -1,0 +1,81 @@
+/// Intrusive reference counting: the shared ownership of storages, variables and graph nodes.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <utility>
+
+#include "dnn/core/abi.hpp"
+
+namespace dnn::inline DNN_ABI {
+
+/// Base of objects owned by `Ref`. Counting is atomic: handles may be copied and dropped on any thread.
+class RefCounted {
+ public:
+  RefCounted() noexcept = default;
+  RefCounted(const RefCounted&) = delete;
+  RefCounted& operator=(const RefCounted&) = delete;
+
+  void retain() const noexcept { count_.fetch_add(1, std::memory_order_relaxed); }
+  /// True when this was the last reference: the caller then destroys the object.
+  bool release() const noexcept {
+    if (count_.load(std::memory_order_acquire) == 1) return true;
+    return count_.fetch_sub(1, std::memory_order_acq_rel) == 1;
+  }
+  bool unique() const noexcept { return count_.load(std::memory_order_acquire) == 1; }
+
+ protected:
+  ~RefCounted() = default;
+
+ private:
+  mutable std::atomic<std::uint32_t> count_{0};
+};
+
+/// Destroys an object whose last `Ref` is gone; types that free themselves otherwise overload this.
+template <class T>
+void dispose(T* object) noexcept {
+  delete object;
+}
+
+template <class T>
+class Ref {
+ public:
+  Ref() noexcept = default;
+  Ref(std::nullptr_t) noexcept {}
+  explicit Ref(T* object) noexcept : object_(object) {
+    if (object_) object_->retain();
+  }
+  Ref(const Ref& other) noexcept : Ref(other.object_) {}
+  Ref(Ref&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
+  template <class U>
+  Ref(const Ref<U>& other) noexcept : Ref(static_cast<T*>(other.get())) {}
+  template <class U>
+  Ref(Ref<U>&& other) noexcept : object_(other.detach()) {}
+  Ref& operator=(Ref other) noexcept {
+    std::swap(object_, other.object_);
+    return *this;
+  }
+  ~Ref() { reset(); }
+
+  void reset() noexcept {
+    if (T* object = std::exchange(object_, nullptr); object && object->release()) dispose(object);
+  }
+  /// Gives up ownership without releasing it.
+  T* detach() noexcept { return std::exchange(object_, nullptr); }
+
+  T* get() const noexcept { return object_; }
+  T* operator->() const noexcept { return object_; }
+  T& operator*() const noexcept { return *object_; }
+  explicit operator bool() const noexcept { return object_ != nullptr; }
+  friend bool operator==(const Ref& a, const Ref& b) noexcept { return a.object_ == b.object_; }
+
+ private:
+  T* object_ = nullptr;
+};
+
+template <class T, class... Args>
+Ref<T> make_ref(Args&&... args) {
+  return Ref<T>(new T(std::forward<Args>(args)...));
+}
+
+}  // namespace dnn::inline DNN_ABI

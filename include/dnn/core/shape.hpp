@@ -1,0 +1,130 @@
+/// Shapes: sizes of up to eight axes, row-major strides, axis and broadcasting arithmetic.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <initializer_list>
+#include <span>
+#include <string>
+
+#include "dnn/core/error.hpp"
+#include "dnn/core/text.hpp"
+
+namespace dnn::inline DNN_ABI {
+
+inline constexpr int max_ndim = 8;
+
+/// The sizes of an array's axes. Never negative; the product fits in 63 bits.
+class Shape {
+ public:
+  Shape() noexcept = default;
+  /// Throws ShapeError on a negative size, more than `max_ndim` axes, or a product that overflows.
+  Shape(std::initializer_list<std::int64_t> sizes) : Shape(std::span(sizes.begin(), sizes.size())) {}
+  explicit Shape(std::span<const std::int64_t> sizes) {
+    if (sizes.size() > static_cast<std::size_t>(max_ndim)) {
+      throw ShapeError(concat("[shape] ", sizes.size(), " axes, at most ", max_ndim, " are supported"));
+    }
+    ndim_ = static_cast<int>(sizes.size());
+    for (int i = 0; i < ndim_; ++i) sizes_[static_cast<std::size_t>(i)] = sizes[static_cast<std::size_t>(i)];
+    check();
+  }
+
+  int ndim() const noexcept { return ndim_; }
+  std::int64_t operator[](int axis) const noexcept { return sizes_[static_cast<std::size_t>(axis)]; }
+  const std::int64_t* begin() const noexcept { return sizes_.data(); }
+  const std::int64_t* end() const noexcept { return sizes_.data() + ndim_; }
+  std::span<const std::int64_t> span() const noexcept { return {begin(), end()}; }
+
+  /// The number of elements; 1 for a scalar.
+  std::int64_t size() const noexcept {
+    std::int64_t n = 1;
+    for (const auto s : *this) n *= s;
+    return n;
+  }
+
+  /// This shape with one axis changed, removed or inserted.
+  Shape with(int axis, std::int64_t size) const {
+    Shape out = *this;
+    out.sizes_[static_cast<std::size_t>(axis)] = size;
+    out.check();
+    return out;
+  }
+  Shape without(int axis) const {
+    Shape out = *this;
+    for (int i = axis; i + 1 < ndim_; ++i) out.sizes_[static_cast<std::size_t>(i)] = sizes_[static_cast<std::size_t>(i + 1)];
+    out.sizes_[static_cast<std::size_t>(--out.ndim_)] = 0;
+    return out;
+  }
+  Shape with_inserted(int axis, std::int64_t size) const {
+    std::array<std::int64_t, max_ndim + 1> sizes{};
+    for (int i = 0; i <= ndim_; ++i) {
+      sizes[static_cast<std::size_t>(i)] = i < axis ? (*this)[i] : i == axis ? size : (*this)[i - 1];
+    }
+    return Shape(std::span<const std::int64_t>(sizes.data(), static_cast<std::size_t>(ndim_ + 1)));
+  }
+  /// Axes `first` to `last - 1`.
+  Shape slice(int first, int last) const {
+    return Shape(std::span<const std::int64_t>(begin() + first, static_cast<std::size_t>(last - first)));
+  }
+
+  friend bool operator==(const Shape&, const Shape&) = default;
+
+ private:
+  void check() const {
+    std::int64_t n = 1;
+    for (const auto s : *this) {
+      if (s < 0) throw ShapeError(concat("[shape] negative size in ", text()));
+      if (s != 0 && __builtin_mul_overflow(n, s, &n)) {
+        throw ShapeError(concat("[shape] the number of elements of ", text(), " does not fit in 64 bits"));
+      }
+    }
+  }
+  /// `(2, 3)`, `(3,)`, `()`.
+  std::string text() const {
+    std::string out = "(";
+    for (int i = 0; i < ndim_; ++i) out += concat(i ? ", " : "", (*this)[i]);
+    return out + (ndim_ == 1 ? ",)" : ")");
+  }
+  friend std::string to_text(const Shape& shape) { return shape.text(); }
+
+  std::array<std::int64_t, max_ndim> sizes_{};
+  int ndim_ = 0;
+};
+
+/// Row-major strides in elements.
+inline std::array<std::int64_t, max_ndim> strides_of(const Shape& shape) noexcept {
+  std::array<std::int64_t, max_ndim> strides{};
+  std::int64_t step = 1;
+  for (int i = shape.ndim() - 1; i >= 0; --i) {
+    strides[static_cast<std::size_t>(i)] = step;
+    step *= shape[i];
+  }
+  return strides;
+}
+
+/// `axis` counted from the end when negative. Throws IndexError naming `op`.
+inline int normalize_axis(std::int64_t axis, int ndim, std::string_view op) {
+  const auto i = axis < 0 ? axis + ndim : axis;
+  if (i < 0 || i >= ndim) {
+    throw IndexError(concat("[", op, "] axis ", axis, " is out of range for ", ndim, " dimension(s)"));
+  }
+  return static_cast<int>(i);
+}
+
+/// NumPy's broadcast of two shapes. Throws ShapeError naming `op` and both shapes.
+inline Shape broadcast_shapes(const Shape& a, const Shape& b, std::string_view op) {
+  if (a == b) return a;
+  const int ndim = a.ndim() > b.ndim() ? a.ndim() : b.ndim();
+  std::array<std::int64_t, max_ndim> sizes{};
+  for (int i = 0; i < ndim; ++i) {
+    const int ia = i - (ndim - a.ndim()), ib = i - (ndim - b.ndim());
+    const std::int64_t sa = ia < 0 ? 1 : a[ia], sb = ib < 0 ? 1 : b[ib];
+    if (sa != sb && sa != 1 && sb != 1) {
+      throw ShapeError(concat("[", op, "] shapes ", a, " and ", b, " cannot be broadcast together"));
+    }
+    sizes[static_cast<std::size_t>(i)] = sa == 1 ? sb : sa;
+  }
+  return Shape(std::span<const std::int64_t>(sizes.data(), static_cast<std::size_t>(ndim)));
+}
+
+}  // namespace dnn::inline DNN_ABI

@@ -1,0 +1,111 @@
+/// Moving elements: transposes, slices, concatenation and broadcasting are one strided copy.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstring>
+
+#include "dnn/core/shape.hpp"
+#include "dnn/kernels/parallel_for.hpp"
+
+namespace dnn::inline DNN_ABI::kernels {
+
+using Strides = std::array<std::int64_t, max_ndim>;
+
+namespace detail {
+
+/// A copy of nested loops, outermost first; strides in elements.
+struct CopyLoops {
+  int ndim = 0;
+  Strides sizes{}, dst{}, src{};
+};
+
+/// Drops axes of size 1 and merges neighbours that both sides walk alike.
+inline CopyLoops copy_loops(const Shape& shape, const Strides& dst, const Strides& src) noexcept {
+  CopyLoops out;
+  for (int i = 0; i < shape.ndim(); ++i) {
+    const auto a = static_cast<std::size_t>(i);
+    if (shape[i] == 1) continue;
+    const auto last = static_cast<std::size_t>(out.ndim - 1);
+    if (out.ndim > 0 && out.dst[last] == dst[a] * shape[i] && out.src[last] == src[a] * shape[i]) {
+      out.sizes[last] *= shape[i];
+      out.dst[last] = dst[a];
+      out.src[last] = src[a];
+    } else {
+      const auto next = static_cast<std::size_t>(out.ndim++);
+      out.sizes[next] = shape[i];
+      out.dst[next] = dst[a];
+      out.src[next] = src[a];
+    }
+  }
+  if (out.ndim == 0) out.ndim = 1, out.sizes[0] = 1;
+  return out;
+}
+
+/// The innermost two loops. The tiles keep both sides of a transpose in the cache.
+template <class Word>
+void copy_plane(Word* dst, const Word* src, std::int64_t rows, std::int64_t dst_row, std::int64_t src_row,
+                std::int64_t columns, std::int64_t dst_column, std::int64_t src_column) {
+  if (dst_column == 1 && src_column == 1) {
+    for (std::int64_t r = 0; r < rows; ++r) {
+      std::memcpy(dst + r * dst_row, src + r * src_row, static_cast<std::size_t>(columns) * sizeof(Word));
+    }
+    return;
+  }
+  constexpr std::int64_t tile = 32;
+  for (std::int64_t r0 = 0; r0 < rows; r0 += tile) {
+    for (std::int64_t c0 = 0; c0 < columns; c0 += tile) {
+      const auto r1 = std::min(rows, r0 + tile), c1 = std::min(columns, c0 + tile);
+      for (std::int64_t r = r0; r < r1; ++r) {
+        for (std::int64_t c = c0; c < c1; ++c) {
+          dst[r * dst_row + c * dst_column] = src[r * src_row + c * src_column];
+        }
+      }
+    }
+  }
+}
+
+template <class Word>
+void copy_strided(Word* dst, const Word* src, const CopyLoops& loops) {
+  const int outer_ndim = std::max(loops.ndim - 2, 0);
+  std::int64_t outer = 1;
+  for (int i = 0; i < outer_ndim; ++i) outer *= loops.sizes[static_cast<std::size_t>(i)];
+  const auto column = static_cast<std::size_t>(loops.ndim - 1);
+  const auto row = loops.ndim >= 2 ? column - 1 : column;
+  const auto rows = loops.ndim >= 2 ? loops.sizes[row] : 1;
+  const auto columns = loops.sizes[column];
+  const auto plane = std::max<std::int64_t>(rows * columns, 1);
+  parallel_for(outer, std::max<std::int64_t>(1, 65536 / plane), [&](std::int64_t begin, std::int64_t end) {
+    for (auto i = begin; i < end; ++i) {
+      std::int64_t rest = i, d = 0, s = 0;
+      for (int axis = outer_ndim - 1; axis >= 0; --axis) {
+        const auto a = static_cast<std::size_t>(axis);
+        d += (rest % loops.sizes[a]) * loops.dst[a];
+        s += (rest % loops.sizes[a]) * loops.src[a];
+        rest /= loops.sizes[a];
+      }
+      copy_plane(dst + d, src + s, rows, loops.dst[row], loops.src[row], columns, loops.dst[column],
+                 loops.src[column]);
+    }
+  });
+}
+
+}  // namespace detail
+
+/// dst[index . dst_strides] = src[index . src_strides] for every index of `shape`. Strides are in elements and may be
+/// zero (broadcast) or negative (reversed) on the source side; the destination's elements are distinct.
+inline void copy_strided(void* dst, const Strides& dst_strides, const void* src, const Strides& src_strides,
+                         const Shape& shape, std::size_t item) {
+  if (shape.size() == 0) return;
+  const auto loops = detail::copy_loops(shape, dst_strides, src_strides);
+  const auto copy = [&]<class Word>(Word* to) { detail::copy_strided(to, static_cast<const Word*>(src), loops); };
+  switch (item) {
+    case 1: return copy(static_cast<std::uint8_t*>(dst));
+    case 2: return copy(static_cast<std::uint16_t*>(dst));
+    case 4: return copy(static_cast<std::uint32_t*>(dst));
+    default: return copy(static_cast<std::uint64_t*>(dst));
+  }
+}
+
+}  // namespace dnn::inline DNN_ABI::kernels

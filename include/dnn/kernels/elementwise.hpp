@@ -1,0 +1,202 @@
+/// Elementwise kernels: `out[i] = f(in0[i], in1[i], ...)` with broadcasting.
+///
+/// Per op and compute type only a tight loop over contiguous blocks is instantiated (`elementwise_block`). Everything
+/// else — collapsing axes, broadcasting, parallelism, operands of other dtypes — is one non-template driver.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <type_traits>
+#include <utility>
+
+#include "dnn/core/dtype.hpp"
+#include "dnn/core/shape.hpp"
+#include "dnn/kernels/convert.hpp"
+#include "dnn/kernels/pack.hpp"
+#include "dnn/kernels/parallel_for.hpp"
+
+namespace dnn::inline DNN_ABI::kernels {
+
+/// An operand: contiguous elements of `shape`, broadcast to the shape of the output.
+struct Operand {
+  const void* data;
+  DType dtype;
+  const Shape* shape;
+};
+
+inline constexpr int max_operands = 6;
+inline constexpr std::int64_t elementwise_grain = 32768;
+
+/// `n` outputs from `n` elements of each input, or from one when its step is 0.
+using ElementwiseBlock = void (*)(const void* f, void* out, const void* const* in, const std::int64_t* steps,
+                                  std::int64_t n);
+
+/// The loop of one op: whole packs, then one padded pack for the tail.
+template <class T, class F, std::size_t... I>
+void elementwise_block(const void* f_pointer, void* out_pointer, const void* const* in_pointers,
+                       const std::int64_t* steps, std::int64_t n) {
+  constexpr int width = Pack<T>::width;
+  constexpr std::size_t arity = sizeof...(I);
+  const F& f = *static_cast<const F*>(f_pointer);
+  T* out = static_cast<T*>(out_pointer);
+  // A broadcast operand becomes a pack that is read again and again.
+  Pack<T> splat[arity];
+  const T* in[arity];
+  std::int64_t advance[arity];
+  ((in[I] = static_cast<const T*>(in_pointers[I]), advance[I] = steps[I] * width), ...);
+  ((steps[I] == 0 ? (splat[I] = Pack<T>(*in[I]), in[I] = reinterpret_cast<const T*>(&splat[I]), void()) : void()), ...);
+  std::int64_t i = 0;
+  for (; i + width <= n; i += width) {
+    f(Pack<T>::load(in[I])...).store(out + i);
+    ((in[I] += advance[I]), ...);
+  }
+  if (i < n) {
+    const auto bytes = static_cast<std::size_t>(n - i) * sizeof(T);
+    Pack<T> tail[arity];
+    ((tail[I] = Pack<T>(1), std::memcpy(&tail[I], in[I], steps[I] == 0 ? sizeof(Pack<T>) : bytes)), ...);
+    const Pack<T> result = f(tail[I]...);
+    std::memcpy(out + i, &result, bytes);
+  }
+}
+
+namespace detail {
+
+/// Axes of the output merged as far as every operand allows; strides in elements, 0 where an operand is broadcast.
+struct Collapsed {
+  int ndim = 0;
+  std::array<std::int64_t, max_ndim> sizes{};
+  std::array<std::array<std::int64_t, max_ndim>, max_operands> strides{};
+};
+
+inline Collapsed collapse(const Shape& shape, std::span<const Operand> operands) noexcept {
+  std::array<std::array<std::int64_t, max_ndim>, max_operands> strides{};
+  for (std::size_t k = 0; k < operands.size(); ++k) {
+    const Shape& own = *operands[k].shape;
+    const auto own_strides = strides_of(own);
+    for (int i = 0; i < own.ndim(); ++i) {
+      const auto axis = static_cast<std::size_t>(i + shape.ndim() - own.ndim());
+      strides[k][axis] = own[i] == 1 ? 0 : own_strides[static_cast<std::size_t>(i)];
+    }
+  }
+  Collapsed out;
+  for (int i = 0; i < shape.ndim(); ++i) {
+    const auto axis = static_cast<std::size_t>(i);
+    const auto size = shape[i];
+    if (size == 1) continue;
+    bool merges = out.ndim > 0;
+    const auto last = static_cast<std::size_t>(out.ndim - 1);
+    for (std::size_t k = 0; merges && k < operands.size(); ++k) {
+      merges = out.strides[k][last] == strides[k][axis] * size;
+    }
+    if (merges) {
+      out.sizes[last] *= size;
+      for (std::size_t k = 0; k < operands.size(); ++k) out.strides[k][last] = strides[k][axis];
+    } else {
+      const auto next = static_cast<std::size_t>(out.ndim++);
+      out.sizes[next] = size;
+      for (std::size_t k = 0; k < operands.size(); ++k) out.strides[k][next] = strides[k][axis];
+    }
+  }
+  if (out.ndim == 0) {
+    out.ndim = 1;
+    out.sizes[0] = 1;
+  }
+  return out;
+}
+
+/// One contiguous run: directly where every dtype is the compute type, otherwise block by block through scratch.
+inline void elementwise_run(ElementwiseBlock block, const void* f, DType compute, std::byte* out, DType out_dtype,
+                            std::span<const std::byte* const> in, std::span<const Operand> operands,
+                            const std::int64_t* steps, std::int64_t n) {
+  bool direct = out_dtype == compute;
+  for (const auto& operand : operands) direct = direct && operand.dtype == compute;
+  const void* pointers[max_operands];
+  if (direct) {
+    std::copy(in.begin(), in.end(), pointers);
+    return block(f, out, pointers, steps, n);
+  }
+  constexpr std::int64_t chunk = 256;
+  alignas(64) std::byte scratch[max_operands + 1][chunk * 8];
+  for (std::int64_t begin = 0; begin < n; begin += chunk) {
+    const auto count = std::min(chunk, n - begin);
+    for (std::size_t k = 0; k < operands.size(); ++k) {
+      const auto* source = in[k] + begin * steps[k] * static_cast<std::int64_t>(itemsize(operands[k].dtype));
+      if (operands[k].dtype == compute) {
+        pointers[k] = source;
+      } else {
+        convert(scratch[k], compute, source, operands[k].dtype, steps[k] == 0 ? 1 : count);
+        pointers[k] = scratch[k];
+      }
+    }
+    std::byte* target = out + begin * static_cast<std::int64_t>(itemsize(out_dtype));
+    if (out_dtype == compute) {
+      block(f, target, pointers, steps, count);
+    } else {
+      block(f, scratch[max_operands], pointers, steps, count);
+      convert(target, out_dtype, scratch[max_operands], compute, count);
+    }
+  }
+}
+
+}  // namespace detail
+
+/// The driver behind `elementwise`. `shape` is the broadcast shape; `out` holds its elements contiguously.
+inline void elementwise_drive(ElementwiseBlock block, const void* f, DType compute, void* out, DType out_dtype,
+                              const Shape& shape, std::span<const Operand> operands) {
+  auto* out_bytes = static_cast<std::byte*>(out);
+  const auto out_item = static_cast<std::int64_t>(itemsize(out_dtype));
+  const auto n = shape.size();
+  if (n == 0) return;
+  const auto c = detail::collapse(shape, operands);
+  const auto inner = c.sizes[static_cast<std::size_t>(c.ndim - 1)];
+  const std::size_t arity = operands.size();
+  std::int64_t steps[max_operands];
+  for (std::size_t k = 0; k < arity; ++k) steps[k] = c.strides[k][static_cast<std::size_t>(c.ndim - 1)];
+
+  // [begin, end) of the flattened output: whole and partial inner rows.
+  const auto range = [&](std::int64_t begin, std::int64_t end) {
+    const std::byte* in[max_operands];
+    while (begin < end) {
+      const auto row = begin / inner, column = begin % inner;
+      const auto count = std::min(inner - column, end - begin);
+      for (std::size_t k = 0; k < arity; ++k) {
+        std::int64_t offset = column * steps[k], rest = row;
+        for (int axis = c.ndim - 2; axis >= 0; --axis) {
+          const auto a = static_cast<std::size_t>(axis);
+          offset += (rest % c.sizes[a]) * c.strides[k][a];
+          rest /= c.sizes[a];
+        }
+        in[k] = static_cast<const std::byte*>(operands[k].data) +
+                offset * static_cast<std::int64_t>(itemsize(operands[k].dtype));
+      }
+      detail::elementwise_run(block, f, compute, out_bytes + begin * out_item, out_dtype, {in, arity}, operands, steps,
+                              count);
+      begin += count;
+    }
+  };
+  parallel_for(n, elementwise_grain, range);
+}
+
+/// out = f(operands...), computed in `compute`: float32 or float64, and int32 or int64 for ops that set `integers`.
+/// Operands of other dtypes are converted, and so is the result to `out_dtype`.
+template <std::size_t Arity, class F>
+void elementwise(const F& f, DType compute, void* out, DType out_dtype, const Shape& shape,
+                 const std::array<Operand, Arity>& operands) {
+  const auto run = [&]<class T>(std::type_identity<T>) {
+    const auto block = []<std::size_t... I>(std::index_sequence<I...>) -> ElementwiseBlock {
+      return &elementwise_block<T, F, I...>;
+    }(std::make_index_sequence<Arity>{});
+    elementwise_drive(block, &f, compute, out, out_dtype, shape, operands);
+  };
+  if constexpr (requires { F::integers; }) {
+    if (compute == DType::int32) return run(std::type_identity<std::int32_t>{});
+    if (compute == DType::int64) return run(std::type_identity<std::int64_t>{});
+  }
+  if (compute == DType::float64) return run(std::type_identity<double>{});
+  run(std::type_identity<float>{});
+}
+
+}  // namespace dnn::inline DNN_ABI::kernels

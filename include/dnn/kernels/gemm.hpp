@@ -1,0 +1,213 @@
+/// Matrix products of row-major matrices.
+///
+/// The blocked product follows Goto and van de Geijn, "Anatomy of high-performance matrix multiplication" (TOMS 2008):
+/// panels of B that stay in the last-level cache, blocks of A that stay in L2, and a register tile of C.
+/// Written here rather than taken from Eigen because instantiating Eigen's product for two types and four storage orders
+/// costs a user 4 s of compile time, and because small and thin products, which training is full of, want no packing.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "dnn/core/abi.hpp"
+#include "dnn/kernels/pack.hpp"
+#include "dnn/kernels/parallel_for.hpp"
+#include "dnn/memory/pool.hpp"
+
+namespace dnn::inline DNN_ABI::kernels {
+
+namespace detail {
+
+/// A matrix as elements x(i, j) = data[i * row + j * column].
+template <class T>
+struct StridedMatrix {
+  const T* data;
+  std::int64_t row, column;
+
+  StridedMatrix block(std::int64_t i, std::int64_t j) const noexcept { return {data + i * row + j * column, row, column}; }
+};
+
+/// Tile of C held in registers: tile_rows x (2 packs), sized for 32 vector registers (AVX-512) or 16.
+inline constexpr int tile_rows = simd_bytes == 64 ? 12 : 6;
+template <class T>
+inline constexpr int tile_columns = 2 * Pack<T>::width;
+/// Depth of a panel, rows of a block of A (fits L2 with its panel of B in L1), columns of a block of B.
+inline constexpr std::int64_t block_depth = 256, block_rows = 12 * 16, block_columns = 2048;
+
+/// Copies `count` x `depth` (count along `x`'s rows) into panels of `Width` rows, zero-padded, depth-major.
+template <int Width, class T>
+void pack_panels(T* out, StridedMatrix<T> x, std::int64_t count, std::int64_t depth) {
+  for (std::int64_t i = 0; i < count; i += Width) {
+    const auto rows = std::min<std::int64_t>(Width, count - i);
+    const auto panel = x.block(i, 0);
+    if (rows == Width && panel.row == 1) {
+      for (std::int64_t p = 0; p < depth; ++p) std::memcpy(out + p * Width, panel.data + p * panel.column, Width * sizeof(T));
+    } else {
+      for (std::int64_t r = 0; r < rows; ++r) {
+        const T* source = panel.data + r * panel.row;
+        for (std::int64_t p = 0; p < depth; ++p) out[p * Width + r] = source[p * panel.column];
+      }
+      for (std::int64_t p = 0; p < depth; ++p) std::fill(out + p * Width + rows, out + (p + 1) * Width, T(0));
+    }
+    out += Width * depth;
+  }
+}
+
+/// C tile += A panel * B panel. The accumulators are unrolled by hand (folds), so they live in registers at -O2 too.
+template <class T, std::size_t... R>
+void multiply_tile(std::int64_t depth, const T* a, const T* b, T* c, std::int64_t ldc, std::index_sequence<R...>) {
+  constexpr int width = Pack<T>::width;
+  using Vector = typename Pack<T>::Vector;
+  Vector low[sizeof...(R)] = {}, high[sizeof...(R)] = {};
+  for (std::int64_t p = 0; p < depth; ++p) {
+    const Vector b0 = Pack<T>::load(b).v, b1 = Pack<T>::load(b + width).v;
+    ((low[R] += b0 * a[R], high[R] += b1 * a[R]), ...);
+    a += sizeof...(R);
+    b += 2 * width;
+  }
+  const auto add = [&](std::size_t r) {
+    T* row = c + static_cast<std::int64_t>(r) * ldc;
+    (Pack<T>::load(row) + Pack<T>(low[r])).store(row);
+    (Pack<T>::load(row + width) + Pack<T>(high[r])).store(row + width);
+  };
+  (add(R), ...);
+}
+
+/// C (m x n) += A (m x k) B (k x n), on one thread.
+template <class T>
+void gemm_blocked(std::int64_t m, std::int64_t n, std::int64_t k, StridedMatrix<T> a, StridedMatrix<T> b, T* c,
+                  std::int64_t ldc) {
+  constexpr std::int64_t mr = tile_rows, nr = tile_columns<T>;
+  const auto round_up = [](std::int64_t x, std::int64_t to) { return (x + to - 1) / to * to; };
+  const auto a_bytes = static_cast<std::size_t>(round_up(std::min(m, block_rows), mr) * std::min(k, block_depth)) * sizeof(T);
+  const auto b_bytes = static_cast<std::size_t>(round_up(std::min(n, block_columns), nr) * std::min(k, block_depth)) * sizeof(T);
+  T* a_panels = static_cast<T*>(host_pool().allocate(a_bytes));
+  T* b_panels = static_cast<T*>(host_pool().allocate(b_bytes));
+  for (std::int64_t j0 = 0; j0 < n; j0 += block_columns) {
+    const auto columns = std::min(block_columns, n - j0);
+    for (std::int64_t p0 = 0; p0 < k; p0 += block_depth) {
+      const auto depth = std::min(block_depth, k - p0);
+      const auto b_block = b.block(p0, j0);
+      pack_panels<nr>(b_panels, StridedMatrix<T>{b_block.data, b_block.column, b_block.row}, columns, depth);
+      for (std::int64_t i0 = 0; i0 < m; i0 += block_rows) {
+        const auto rows = std::min(block_rows, m - i0);
+        pack_panels<mr>(a_panels, a.block(i0, p0), rows, depth);
+        for (std::int64_t j = 0; j < columns; j += nr) {
+          for (std::int64_t i = 0; i < rows; i += mr) {
+            const T* a_panel = a_panels + i * depth;
+            const T* b_panel = b_panels + j * depth;
+            T* tile = c + (i0 + i) * ldc + j0 + j;
+            constexpr auto all_rows = std::make_index_sequence<tile_rows>{};
+            const auto height = std::min(mr, rows - i), breadth = std::min(nr, columns - j);
+            if (height == mr && breadth == nr) {
+              multiply_tile(depth, a_panel, b_panel, tile, ldc, all_rows);
+            } else {
+              alignas(simd_bytes) T edge[mr * nr] = {};
+              multiply_tile(depth, a_panel, b_panel, edge, nr, all_rows);
+              for (std::int64_t r = 0; r < height; ++r) {
+                for (std::int64_t s = 0; s < breadth; ++s) tile[r * ldc + s] += edge[r * nr + s];
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+  host_pool().deallocate(a_panels, a_bytes);
+  host_pool().deallocate(b_panels, b_bytes);
+}
+
+/// C += A B without packing, for products too small or too thin to pay for it. B's rows or columns are contiguous.
+template <class T>
+void gemm_direct(std::int64_t m, std::int64_t n, std::int64_t k, StridedMatrix<T> a, StridedMatrix<T> b, T* c,
+                 std::int64_t ldc) {
+  constexpr std::int64_t width = Pack<T>::width;
+  if (b.column == 1) {
+    // Rows of B, scaled and added to rows of C.
+    for (std::int64_t i = 0; i < m; ++i) {
+      T* out = c + i * ldc;
+      std::int64_t j = 0;
+      for (; j + width <= n; j += width) {
+        Pack<T> sum = Pack<T>::load(out + j);
+        for (std::int64_t p = 0; p < k; ++p) {
+          sum = sum + Pack<T>(a.data[i * a.row + p * a.column]) * Pack<T>::load(b.data + p * b.row + j);
+        }
+        sum.store(out + j);
+      }
+      for (; j < n; ++j) {
+        T sum = out[j];
+        for (std::int64_t p = 0; p < k; ++p) sum += a.data[i * a.row + p * a.column] * b.data[p * b.row + j];
+        out[j] = sum;
+      }
+    }
+    return;
+  }
+  // Columns of B are contiguous: dot products with rows of A, gathered when they are not.
+  std::vector<T> gathered;
+  if (a.column != 1) gathered.resize(static_cast<std::size_t>(k));
+  for (std::int64_t i = 0; i < m; ++i) {
+    const T* row = a.data + i * a.row;
+    if (a.column != 1) {
+      for (std::int64_t p = 0; p < k; ++p) gathered[static_cast<std::size_t>(p)] = row[p * a.column];
+      row = gathered.data();
+    }
+    for (std::int64_t j = 0; j < n; ++j) {
+      const T* column = b.data + j * b.column;
+      std::int64_t p = 0;
+      T sum = 0;
+      if (k >= width) {
+        Pack<T> sums(0);
+        for (; p + width <= k; p += width) sums = sums + Pack<T>::load(row + p) * Pack<T>::load(column + p);
+        for (int lane = 0; lane < width; ++lane) sum += static_cast<T>(sums.v[lane]);
+      }
+      for (; p < k; ++p) sum += row[p] * column[p];
+      c[i * ldc + j] += sum;
+    }
+  }
+}
+
+}  // namespace detail
+
+/// C = op(A) op(B), or C += op(A) op(B) when `accumulate`; all row-major. op(A) is m x k, op(B) is k x n, C is m x n;
+/// lda, ldb, ldc are the distances between rows as stored, in elements.
+template <class T>
+void gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std::int64_t lda,
+          const T* b, std::int64_t ldb, T* c, std::int64_t ldc, bool accumulate = false) {
+  if (m == 0 || n == 0) return;
+  const detail::StridedMatrix<T> ma{a, trans_a ? 1 : lda, trans_a ? lda : 1};
+  const detail::StridedMatrix<T> mb{b, trans_b ? 1 : ldb, trans_b ? ldb : 1};
+  const bool direct = m <= 4 || k <= 2 || (m * n <= 1024 && k <= 64);
+  const auto block = [&](std::int64_t i0, std::int64_t i1, std::int64_t j0, std::int64_t j1) {
+    T* out = c + i0 * ldc + j0;
+    if (!accumulate) {
+      for (std::int64_t i = 0; i < i1 - i0; ++i) std::fill_n(out + i * ldc, j1 - j0, T(0));
+    }
+    if (k == 0) return;
+    if (direct) {
+      detail::gemm_direct<T>(i1 - i0, j1 - j0, k, ma.block(i0, 0), mb.block(0, j0), out, ldc);
+    } else {
+      detail::gemm_blocked<T>(i1 - i0, j1 - j0, k, ma.block(i0, 0), mb.block(0, j0), out, ldc);
+    }
+  };
+  // The longer side of C is cut, at multiples of the tile, in pieces that are worth a thread.
+  constexpr std::int64_t worth = 1 << 20;
+  const bool by_rows = m >= n;
+  const std::int64_t length = by_rows ? m : n, unit = by_rows ? detail::tile_rows : detail::tile_columns<T>;
+  const auto units = (length + unit - 1) / unit;
+  const auto unit_cost = unit * (by_rows ? n : m) * std::max<std::int64_t>(k, 1);
+  const auto threads = ThreadPool::inside() ? 1 : std::int64_t{num_threads()};
+  const auto grain = std::max<std::int64_t>((worth + unit_cost - 1) / unit_cost, (units + threads - 1) / threads);
+  parallel_for(units, grain, [&](std::int64_t begin, std::int64_t end) {
+    const auto first = begin * unit, last = std::min(end * unit, length);
+    if (by_rows) {
+      block(first, last, 0, n);
+    } else {
+      block(0, m, first, last);
+    }
+  });
+}
+
+}  // namespace dnn::inline DNN_ABI::kernels

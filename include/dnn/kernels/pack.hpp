@@ -1,0 +1,139 @@
+/// One SIMD register of numbers, with the operators and functions that an op's formula may use.
+///
+/// A formula is a template over its value type: given packs it is the CPU kernel, given Variables it builds the graph of
+/// its own derivative. Arithmetic is the compiler's vector extension; transcendental functions are Eigen's.
+#pragma once
+
+#include <Eigen/Core>
+#include <cmath>
+#include <concepts>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#include "dnn/core/abi.hpp"
+
+namespace dnn::inline DNN_ABI::kernels {
+
+#if defined(__AVX512F__)
+inline constexpr int simd_bytes = 64;
+#elif defined(__AVX__)
+inline constexpr int simd_bytes = 32;
+#else
+inline constexpr int simd_bytes = 16;
+#endif
+
+template <class T>
+struct Mask;
+
+template <class T>
+struct Pack {
+  static constexpr int width = simd_bytes / static_cast<int>(sizeof(T));
+  typedef T Vector __attribute__((vector_size(simd_bytes)));
+
+  Vector v;
+
+  Pack() = default;
+  explicit Pack(Vector vector) noexcept : v(vector) {}
+  /// The same number in every lane.
+  template <class S>
+    requires std::is_arithmetic_v<S>
+  Pack(S scalar) noexcept : v(Vector{} + static_cast<T>(scalar)) {}
+
+  static Pack load(const T* p) noexcept {
+    Pack out;
+    std::memcpy(&out.v, p, sizeof(Vector));
+    return out;
+  }
+  void store(T* p) const noexcept { std::memcpy(p, &v, sizeof(Vector)); }
+
+  friend Pack operator+(Pack a, Pack b) noexcept { return Pack(a.v + b.v); }
+  friend Pack operator-(Pack a, Pack b) noexcept { return Pack(a.v - b.v); }
+  friend Pack operator*(Pack a, Pack b) noexcept { return Pack(a.v * b.v); }
+  friend Pack operator/(Pack a, Pack b) noexcept { return Pack(a.v / b.v); }
+  friend Pack operator-(Pack a) noexcept { return Pack(-a.v); }
+
+  friend Mask<T> operator==(Pack a, Pack b) noexcept { return Mask<T>{a.v == b.v}; }
+  friend Mask<T> operator!=(Pack a, Pack b) noexcept { return Mask<T>{a.v != b.v}; }
+  friend Mask<T> operator<(Pack a, Pack b) noexcept { return Mask<T>{a.v < b.v}; }
+  friend Mask<T> operator<=(Pack a, Pack b) noexcept { return Mask<T>{a.v <= b.v}; }
+  friend Mask<T> operator>(Pack a, Pack b) noexcept { return Mask<T>{a.v > b.v}; }
+  friend Mask<T> operator>=(Pack a, Pack b) noexcept { return Mask<T>{a.v >= b.v}; }
+};
+
+/// The lanes in which a comparison holds.
+template <class T>
+struct Mask {
+  using Integer = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+  typedef Integer Vector __attribute__((vector_size(simd_bytes)));
+
+  Vector v;
+
+  friend Mask operator&(Mask a, Mask b) noexcept { return {a.v & b.v}; }
+  friend Mask operator|(Mask a, Mask b) noexcept { return {a.v | b.v}; }
+};
+
+/// a where the mask holds, b elsewhere.
+template <class T>
+Pack<T> where(Mask<T> mask, std::type_identity_t<Pack<T>> a, std::type_identity_t<Pack<T>> b) noexcept {
+  return Pack<T>(mask.v ? a.v : b.v);
+}
+
+namespace detail {
+/// Applies an Eigen array function to a pack: one register, so Eigen's packet code is inlined as it stands.
+template <class T, class F>
+Pack<T> through_eigen(Pack<T> x, F f) noexcept {
+  using EigenArray = Eigen::Array<T, Pack<T>::width, 1>;
+  EigenArray in, out;
+  x.store(in.data());
+  out = f(in);
+  return Pack<T>::load(out.data());
+}
+}  // namespace detail
+
+#define DNN_PACK_FUNCTION(name)                                                  \
+  template <class T>                                                             \
+  Pack<T> name(Pack<T> x) noexcept {                                             \
+    return detail::through_eigen(x, [](const auto& a) { return a.name(); });     \
+  }
+DNN_PACK_FUNCTION(exp)
+DNN_PACK_FUNCTION(log)
+DNN_PACK_FUNCTION(log1p)
+DNN_PACK_FUNCTION(expm1)
+DNN_PACK_FUNCTION(sqrt)
+DNN_PACK_FUNCTION(abs)
+DNN_PACK_FUNCTION(sin)
+DNN_PACK_FUNCTION(cos)
+#undef DNN_PACK_FUNCTION
+
+/// NaN stays NaN: Eigen's version clamps it.
+template <class T>
+Pack<T> tanh(Pack<T> x) noexcept {
+  return where(x == x, detail::through_eigen(x, [](const auto& a) { return a.tanh(); }), x);
+}
+
+/// The larger of two; NaN if either is NaN.
+template <class T>
+Pack<T> maximum(Pack<T> a, std::type_identity_t<Pack<T>> b) noexcept {
+  return where((a > b) | (a != a), a, b);
+}
+/// The smaller of two; NaN if either is NaN.
+template <class T>
+Pack<T> minimum(Pack<T> a, std::type_identity_t<Pack<T>> b) noexcept {
+  return where((a < b) | (a != a), a, b);
+}
+
+/// Lane by lane through the standard library: rare functions, and those whose edge cases must be exact.
+template <class T, class F>
+Pack<T> lane_by_lane(Pack<T> x, Pack<T> y, F f) noexcept {
+  for (int i = 0; i < Pack<T>::width; ++i) x.v[i] = f(static_cast<T>(x.v[i]), static_cast<T>(y.v[i]));
+  return x;
+}
+
+/// x to the power y, as `std::pow`.
+template <class T>
+Pack<T> pow(Pack<T> x, std::type_identity_t<Pack<T>> y) noexcept {
+  return lane_by_lane(x, y, [](T a, T b) { return static_cast<T>(std::pow(a, b)); });
+}
+
+}  // namespace dnn::inline DNN_ABI::kernels

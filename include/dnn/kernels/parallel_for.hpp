@@ -1,0 +1,150 @@
+/// The one source of CPU parallelism.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <cstdlib>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "dnn/core/abi.hpp"
+
+namespace dnn::inline DNN_ABI::kernels {
+
+/// A fixed set of threads that work on one job at a time, together with the thread that submits it.
+class ThreadPool {
+ public:
+  using Body = void (*)(void* context, std::int64_t begin, std::int64_t end);
+
+  explicit ThreadPool(int threads) {
+    for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { work(); });
+  }
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+  ~ThreadPool() {
+    {
+      std::lock_guard lock(mutex_);
+      stop_ = true;
+    }
+    wake_.notify_all();
+    for (auto& worker : workers_) worker.join();
+  }
+
+  int threads() const noexcept { return static_cast<int>(workers_.size()) + 1; }
+
+  /// Runs `body` over [0, n) in pieces of `piece`; returns when all are done. Rethrows the first exception.
+  void run(std::int64_t n, std::int64_t piece, Body body, void* context) {
+    std::lock_guard one_job(submit_);
+    {
+      std::lock_guard lock(mutex_);
+      job_ = {n, piece, body, context};
+      next_.store(0, std::memory_order_relaxed);
+      busy_ = static_cast<int>(workers_.size());
+      ++generation_;
+    }
+    wake_.notify_all();
+    take_pieces(job_);
+    std::unique_lock lock(mutex_);
+    done_.wait(lock, [this] { return busy_ == 0; });
+    if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+  }
+
+  /// True on the pool's threads and on a thread inside `run`: nested loops are then serial.
+  static bool& inside() noexcept {
+    static thread_local constinit bool inside = false;
+    return inside;
+  }
+
+ private:
+  struct Job {
+    std::int64_t n = 0, piece = 1;
+    Body body = nullptr;
+    void* context = nullptr;
+  };
+
+  void work() {
+    inside() = true;
+    std::uint64_t seen = 0;
+    std::unique_lock lock(mutex_);
+    while (true) {
+      wake_.wait(lock, [&] { return stop_ || generation_ != seen; });
+      if (stop_) return;
+      seen = generation_;
+      const Job job = job_;
+      lock.unlock();
+      take_pieces(job);
+      lock.lock();
+      if (--busy_ == 0) done_.notify_one();
+    }
+  }
+
+  void take_pieces(const Job& job) {
+    const bool was_inside = std::exchange(inside(), true);
+    for (auto begin = next_.fetch_add(job.piece); begin < job.n; begin = next_.fetch_add(job.piece)) {
+      try {
+        job.body(job.context, begin, std::min(begin + job.piece, job.n));
+      } catch (...) {
+        std::lock_guard lock(mutex_);
+        if (!error_) error_ = std::current_exception();
+      }
+    }
+    inside() = was_inside;
+  }
+
+  std::vector<std::thread> workers_;
+  std::mutex submit_, mutex_;
+  std::condition_variable wake_, done_;
+  Job job_;
+  std::atomic<std::int64_t> next_{0};
+  std::uint64_t generation_ = 0;
+  int busy_ = 0;
+  bool stop_ = false;
+  std::exception_ptr error_;
+};
+
+namespace detail {
+inline std::unique_ptr<ThreadPool>& pool_slot() {
+  static std::unique_ptr<ThreadPool> pool = [] {
+    int threads = static_cast<int>(std::thread::hardware_concurrency());
+    if (const char* text = std::getenv("DNN_NUM_THREADS")) threads = std::atoi(text);
+    return std::make_unique<ThreadPool>(std::clamp(threads, 1, 1024));
+  }();
+  return pool;
+}
+}  // namespace detail
+
+/// Calls `body(begin, end)` on disjoint ranges that cover [0, n), at least `grain` long but for the last one, on
+/// several threads. Serial when n <= grain, inside another parallel_for, or with one thread. The first exception
+/// thrown by `body` is rethrown.
+template <class Body>
+void parallel_for(std::int64_t n, std::int64_t grain, Body&& body) {
+  if (n <= 0) return;
+  if (n <= grain || ThreadPool::inside()) return body(std::int64_t{0}, n);
+  auto& pool = *detail::pool_slot();
+  if (pool.threads() == 1) return body(std::int64_t{0}, n);
+  const auto pieces = std::min<std::int64_t>((n + grain - 1) / grain, 4 * pool.threads());
+  using Function = std::remove_reference_t<Body>;
+  pool.run(
+      n, (n + pieces - 1) / pieces,
+      [](void* context, std::int64_t begin, std::int64_t end) { (*static_cast<Function*>(context))(begin, end); },
+      const_cast<void*>(static_cast<const void*>(&body)));
+}
+
+}  // namespace dnn::inline DNN_ABI::kernels
+
+namespace dnn::inline DNN_ABI {
+
+/// Threads that parallel_for uses, the caller included. Default: `DNN_NUM_THREADS`, or one per core.
+inline int num_threads() { return kernels::detail::pool_slot()->threads(); }
+/// Not to be called while another thread computes.
+inline void set_num_threads(int threads) {
+  kernels::detail::pool_slot() = std::make_unique<kernels::ThreadPool>(std::clamp(threads, 1, 1024));
+}
+
+}  // namespace dnn::inline DNN_ABI

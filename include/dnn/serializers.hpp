@@ -1,0 +1,4 @@
+/// Saving and loading: npz archives. Needs libzip.
+#pragma once
+
+#include "dnn/serializers/npz.hpp"
