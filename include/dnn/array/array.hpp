@@ -83,7 +83,9 @@ class Array {
   template <class T = double>
   T item() const {
     if (size() != 1) throw ShapeError(concat("[item] an array of shape ", shape_, " is not a single element"));
-    return visit_dtype(dtype_, [&]<class U>(std::type_identity<U>) { return cast_scalar<T>(*data<U>()); });
+    T value;
+    kernels::convert(&value, dtype_of<T>(), bytes(), dtype_, 1);
+    return value;
   }
 
   /// The same elements under another shape; one size may be -1. Shares storage. Throws ShapeError.
@@ -161,7 +163,9 @@ class Array {
   template <class T>
     requires std::is_arithmetic_v<T>
   void fill(T value) {
-    visit_dtype(dtype_, [&]<class U>(std::type_identity<U>) { std::fill_n(data<U>(), size(), cast_scalar<U>(value)); });
+    std::int64_t element = 0;  // as wide as any dtype
+    kernels::convert(&element, dtype_, &value, dtype_of<T>(), 1);
+    kernels::fill(bytes(), &element, itemsize(dtype_), size());
   }
   /// Overwrites the elements with those of `source`, converted to this dtype. Throws ShapeError unless shapes agree.
   void assign(const Array& source) {

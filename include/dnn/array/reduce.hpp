@@ -15,7 +15,7 @@ namespace dnn::inline DNN_ABI {
 class Axes {
  public:
   Axes() = default;
-  Axes(int axis) : axes_{axis} {}
+  Axes(int axis) : axes_{std::vector<int>{axis}} {}
   Axes(std::initializer_list<int> axes) {
     if (axes.size() > 0) axes_.emplace(axes);
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <span>
 #include <unordered_map>
@@ -30,8 +31,7 @@ struct AddGradients final : FunctionNode {
   bool takes_16bit_floats() const override { return true; }
   Arrays forward(std::span<const Array> x) override {
     Array sum(x[0].shape(), x[0].dtype(), x[0].device());
-    kernels::elementwise<2>(Plus{}, compute_dtype(sum.dtype()), sum.bytes(), sum.dtype(), sum.shape(),
-                            {x[0].operand(), x[1].operand()});
+    kernels::elementwise(Plus{}, sum.bytes(), sum.dtype(), sum.shape(), std::array{x[0].operand(), x[1].operand()});
     return {sum};
   }
   Variables backward(const Variables& gy) override { return {gy[0], gy[0]}; }
@@ -41,8 +41,7 @@ struct AddGradients final : FunctionNode {
 inline Variable add_gradients(Variable a, const Variable& b) {
   if (!config().enable_backprop && a.body()->unique() && a.array().unique()) {
     Array& sum = a.array();
-    kernels::elementwise<2>(Plus{}, compute_dtype(sum.dtype()), sum.bytes(), sum.dtype(), sum.shape(),
-                            {sum.operand(), b.array().operand()});
+    kernels::elementwise(Plus{}, sum.bytes(), sum.dtype(), sum.shape(), std::array{sum.operand(), b.array().operand()});
     return a;
   }
   return call(make_ref<AddGradients>(), a, b);
@@ -59,8 +58,10 @@ class BackwardEngine {
     std::unordered_set<const VariableNode*> asked;
   };
 
-  /// Without a filter, everything behind the roots takes part and the leaves' gradients are asked for.
-  explicit BackwardEngine(const Filter* filter = nullptr) noexcept : filter_(filter) {}
+  /// Without a filter, everything behind the roots takes part and the leaves' gradients are asked for. `retain_grad`
+  /// stores the complete gradient of every intermediate variable in its node.
+  explicit BackwardEngine(const Filter* filter, bool retain_grad = false) noexcept
+      : filter_(filter), retain_grad_(retain_grad) {}
   BackwardEngine(const BackwardEngine&) = delete;
   BackwardEngine& operator=(const BackwardEngine&) = delete;
   ~BackwardEngine() {
@@ -79,16 +80,14 @@ class BackwardEngine {
     if (node->creator && !node->creator->queued_ && takes_part(node->creator.get())) push(node->creator);
   }
 
-  /// Runs until no function is left. `on_gradient(node, gradient)` is told the complete gradient of every output whose
-  /// function was run.
-  template <class OnGradient>
-  void run(OnGradient on_gradient) {
+  /// Runs until no function is left.
+  void run() {
     while (!heap_.empty()) {
       std::pop_heap(heap_.begin(), heap_.end());
       const Ref<FunctionNode> function = std::move(heap_.back().function);
       heap_.pop_back();
       function->queued_ = false;
-      step(*function, on_gradient);
+      step(*function);
     }
   }
 
@@ -114,8 +113,7 @@ class BackwardEngine {
     std::push_heap(heap_.begin(), heap_.end());
   }
 
-  template <class OnGradient>
-  void step(FunctionNode& function, OnGradient& on_gradient) {
+  void step(FunctionNode& function) {
     Variables gy;
     for (VariableNode* output : function.outputs_) {
       if (!output) {
@@ -124,7 +122,7 @@ class BackwardEngine {
       }
       const bool asked = filter_ && filter_->asked.contains(output);
       gy.push_back(asked ? output->pending : std::exchange(output->pending, Variable{}));
-      if (gy.back().defined()) on_gradient(output, gy.back());
+      if (retain_grad_ && gy.back().defined()) output->grad = gy.back();
     }
     function.wanted_ = 0;
     for (std::size_t i = 0; i < function.inputs_.size() && i < 64; ++i) {
@@ -149,6 +147,7 @@ class BackwardEngine {
   }
 
   const Filter* filter_;
+  bool retain_grad_;
   std::vector<Entry> heap_;
   std::vector<Ref<VariableNode>> touched_;
   std::uint64_t order_ = 0;
@@ -174,7 +173,7 @@ inline void backward(std::span<const Variable> outputs, std::span<const Variable
                      const BackwardOptions& options = {}) {
   DNN_EXPECT("backward", (grad_outputs.empty() || grad_outputs.size() == outputs.size()));
   const UsingConfig<bool> mode(&Config::enable_backprop, options.create_graph);
-  BackwardEngine engine;
+  BackwardEngine engine(nullptr, options.retain_grad);
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     const Variable& root = outputs[i];
     if (!root.requires_grad()) continue;
@@ -187,9 +186,7 @@ inline void backward(std::span<const Variable> outputs, std::span<const Variable
     if (!options.retain_grad) root.node()->grad = Variable{};
     engine.accumulate(root.node(), std::move(gradient));
   }
-  engine.run([&](VariableNode* node, const Variable& gradient) {
-    if (options.retain_grad) node->grad = gradient;
-  });
+  engine.run();
   for (const auto& leaf : engine.touched()) {
     Variable gradient = std::exchange(leaf->pending, Variable{});
     leaf->grad = leaf->grad.defined() ? detail::add_gradients(std::move(leaf->grad), gradient) : std::move(gradient);
@@ -221,7 +218,7 @@ inline Variables grad(std::span<const Variable> outputs, std::span<const Variabl
     const Ref<FunctionNode> f = functions[i];
     for (const auto& x : f->inputs()) visit(x->creator);
   }
-  std::stable_sort(functions.begin(), functions.end(), [](const auto& a, const auto& b) { return a->rank() < b->rank(); });
+  std::sort(functions.begin(), functions.end(), [](const auto& a, const auto& b) { return a->rank() < b->rank(); });
   BackwardEngine::Filter filter;
   for (const auto& x : inputs) filter.asked.insert(x.node().get());
   for (const auto& f : functions) {
@@ -243,7 +240,7 @@ inline Variables grad(std::span<const Variable> outputs, std::span<const Variabl
     if (!gradient.defined()) gradient = Variable(full(outputs[i].shape(), 1, outputs[i].dtype()));
     engine.accumulate(outputs[i].node(), std::move(gradient));
   }
-  engine.run([](VariableNode*, const Variable&) {});
+  engine.run();
   Variables result;
   for (const auto& x : inputs) result.push_back(x.node()->pending);
   return result;

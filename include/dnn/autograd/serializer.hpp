@@ -20,6 +20,7 @@
 
 #include "dnn/array/array.hpp"
 #include "dnn/autograd/parameter.hpp"
+#include "dnn/core/object_id.hpp"
 
 namespace dnn::inline DNN_ABI {
 
@@ -51,10 +52,19 @@ class Serializer {
     visit(value);
   }
 
+  /// Visits an object under the current path: for containers that know their elements only by a base class.
+  template <Serializable T>
+  void object(T& value) {
+    on_object(id_of(value));
+    value.serialize(*this);
+  }
+
   /// The path of the value that is being visited.
   const std::string& path() const noexcept { return path_; }
 
  protected:
+  /// Called before what the object holds.
+  virtual void on_object(ObjectId) {}
   virtual void on_parameter(Parameter&) {}
   virtual void on_array(Array&) {}
   virtual void on_integer(std::int64_t&) {}
@@ -69,7 +79,7 @@ class Serializer {
   template <class T>
   void visit(T& value) {
     if constexpr (Serializable<T>) {
-      value.serialize(*this);
+      object(value);
     } else if constexpr (std::same_as<T, Parameter>) {
       on_parameter(value);
     } else if constexpr (std::same_as<T, Array>) {
@@ -110,7 +120,7 @@ class SerializableRef {
     requires(Serializable<T> && !std::same_as<std::remove_const_t<T>, SerializableRef>)
   SerializableRef(T& object)
       : object_(const_cast<void*>(static_cast<const void*>(&object))),
-        serialize_([](void* o, Serializer& s) { static_cast<std::remove_const_t<T>*>(o)->serialize(s); }) {}
+        serialize_([](void* o, Serializer& s) { s.object(*static_cast<std::remove_const_t<T>*>(o)); }) {}
 
   void serialize(Serializer& s) const { serialize_(object_, s); }
 

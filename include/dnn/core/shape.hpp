@@ -67,7 +67,13 @@ class Shape {
     return Shape(std::span<const std::int64_t>(begin() + first, static_cast<std::size_t>(last - first)));
   }
 
-  friend bool operator==(const Shape&, const Shape&) = default;
+  friend bool operator==(const Shape& a, const Shape& b) noexcept {
+    if (a.ndim_ != b.ndim_) return false;
+    for (int i = 0; i < a.ndim_; ++i) {
+      if (a[i] != b[i]) return false;
+    }
+    return true;
+  }
 
  private:
   void check() const {

@@ -27,9 +27,10 @@ std::string to_text(T value) {
 }
 inline std::string to_text(std::string_view text) { return std::string(text); }
 
-/// Joins the texts of its arguments; every type with a `to_text` overload can take part.
+/// Joins the texts of its arguments; every type with a `to_text` overload can take part. Compiled for size: it makes
+/// messages.
 template <class... Parts>
-std::string concat(const Parts&... parts) {
+[[gnu::cold, gnu::noinline]] std::string concat(const Parts&... parts) {
   std::string out;
   ((out += to_text(parts)), ...);
   return out;

@@ -10,7 +10,8 @@
 ///
 /// `grad<I>(gy, inputs..., output)` is the gradient of input I. Given packs of numbers it is the fused kernel; given
 /// Variables it builds the graph of the second derivative. Values that `retain` does not name must not be used.
-/// Operands broadcast; the gradient of a broadcast operand is summed back to its shape.
+/// Operands broadcast; the gradient of a broadcast operand is summed back to its shape. Operands have one dtype, a float
+/// one unless the op declares `static constexpr bool integers = true`.
 #pragma once
 
 #include <array>
@@ -30,46 +31,93 @@ enum class Retain : unsigned { nothing = 0, inputs = 1, output = 2, both = 3 };
 
 namespace nodes {
 
-template <class Op, std::size_t Arity>
-class Elementwise final : public FunctionNode {
+/// Everything about an elementwise function that does not depend on its formula: compiled once, not once per op.
+class ElementwiseNode : public FunctionNode {
  public:
-  explicit Elementwise(const Op& op) : op_(op) {}
+  std::string_view name() const final { return traits_.name; }
+  bool takes_16bit_floats() const final { return true; }
 
-  std::string_view name() const override { return Op::name; }
-  bool takes_16bit_floats() const override { return true; }
-
-  void check(std::span<const Array> x) const override {
-    for (std::size_t i = 0; i < Arity; ++i) {
-      if (x[i].dtype() != x[0].dtype()) {
-        throw DTypeError(concat("[", Op::name, "] operands are ", x[0].dtype(), " and ", x[i].dtype(), "; cast one of them"));
+  void check(std::span<const Array> x) const final {
+    for (const auto& a : x) {
+      if (a.dtype() != x[0].dtype()) {
+        throw DTypeError(concat("[", name(), "] operands are ", x[0].dtype(), " and ", a.dtype(), "; cast one of them"));
       }
     }
-    if constexpr (!requires { Op::integers; }) {
-      if (!is_float(x[0].dtype())) throw DTypeError(concat("[", Op::name, "] takes a float dtype, not ", x[0].dtype()));
+    if (!traits_.integers && !is_float(x[0].dtype())) {
+      throw DTypeError(concat("[", name(), "] takes a float dtype, not ", x[0].dtype()));
     }
   }
 
-  Arrays forward(std::span<const Array> x) override {
-    if constexpr ((static_cast<unsigned>(Op::retain) & 1) != 0) {
-      for (std::size_t i = 0; i < Arity; ++i) retain_inputs({static_cast<int>(i)});
+  Arrays forward(std::span<const Array> x) final {
+    if (retains(Retain::inputs)) {
+      for (std::size_t i = 0; i < x.size(); ++i) retain_inputs({static_cast<int>(i)});
     }
-    if constexpr ((static_cast<unsigned>(Op::retain) & 2) != 0) retain_outputs({0});
+    if (retains(Retain::output)) retain_outputs({0});
     Shape shape = x[0].shape();
-    for (std::size_t i = 1; i < Arity; ++i) shape = broadcast_shapes(shape, x[i].shape(), Op::name);
+    std::array<kernels::Operand, kernels::max_operands> operands;
+    operands[0] = x[0].operand();
+    for (std::size_t i = 1; i < x.size(); ++i) {
+      shape = broadcast_shapes(shape, x[i].shape(), name());
+      operands[i] = x[i].operand();
+    }
     Array y(shape, x[0].dtype(), x[0].device());
-    std::array<kernels::Operand, Arity> operands;
-    for (std::size_t i = 0; i < Arity; ++i) operands[i] = x[i].operand();
-    kernels::elementwise<Arity>(Forward{op_}, compute(x[0].dtype()), y.bytes(), y.dtype(), shape, operands);
+    traits_.forward.run(op_, y.bytes(), y.dtype(), shape, {operands.data(), x.size()});
     return {y};
   }
 
-  Variables backward(const Variables& gy) override {
-    return gradients(gy[0], std::make_index_sequence<Arity>{});
+  Variables backward(const Variables& gy) final {
+    Variables gx;
+    for (std::size_t i = 0; i < inputs().size(); ++i) gx.push_back(wanted(i) ? gradient(i, gy[0]) : Variable{});
+    return gx;
   }
+
+ protected:
+  struct Traits {
+    std::string_view name;
+    Retain retain;
+    bool integers;
+    kernels::ElementwiseKernel forward;
+    const kernels::ElementwiseKernel* gradients;  // one per input, of (gy, inputs..., output)
+  };
+
+  ElementwiseNode(const Traits& traits, const void* op) noexcept : traits_(traits), op_(op) {}
+
+  /// The gradient of input i as a graph.
+  virtual Variable gradient_graph(std::size_t i, const Variable& gy) = 0;
+
+ private:
+  bool retains(Retain what) const noexcept {
+    return (static_cast<unsigned>(traits_.retain) & static_cast<unsigned>(what)) != 0;
+  }
+
+  Variable gradient(std::size_t i, const Variable& gy) {
+    const Shape& shape = inputs()[i]->shape;
+    if (config().enable_backprop) return sum_to(gradient_graph(i, gy), shape);
+    Array gx(gy.shape(), gy.dtype(), gy.device());
+    // A value that was not retained is not used; the gradient stands in for it.
+    const std::size_t arity = inputs().size();
+    std::array<kernels::Operand, kernels::max_operands> operands;
+    operands.fill(gy.array().operand());
+    if (retains(Retain::inputs)) {
+      for (std::size_t k = 0; k < arity; ++k) operands[k + 1] = retained_input_array(static_cast<int>(k)).operand();
+    }
+    if (retains(Retain::output)) operands[arity + 1] = retained_output_array(0).operand();
+    traits_.gradients[i].run(op_, gx.bytes(), gx.dtype(), gx.shape(), {operands.data(), arity + 2});
+    return sum_to(gx, shape);
+  }
+
+  const Traits& traits_;
+  const void* op_;
+};
+
+template <class Op, std::size_t Arity>
+class Elementwise final : public ElementwiseNode {
+ public:
+  explicit Elementwise(const Op& op) : ElementwiseNode(traits, &op_), op_(op) {}
 
  private:
   struct Forward {
-    const Op& op;
+    Op op;
     template <class... V>
     auto operator()(V... x) const {
       return op.forward(x...);
@@ -77,44 +125,36 @@ class Elementwise final : public FunctionNode {
   };
   template <int I>
   struct Gradient {
-    const Op& op;
+    Op op;
     template <class V, class... Rest>
     V operator()(V gy, Rest... rest) const {
       return op.template grad<I>(gy, rest...);
     }
   };
+  static_assert(sizeof(Forward) == sizeof(Op) && sizeof(Gradient<0>) == sizeof(Op), "the kernels read the op itself");
 
-  static DType compute(DType dtype) noexcept {
-    if (is_float(dtype)) return compute_dtype(dtype);
-    return dtype == DType::int64 ? DType::int64 : DType::int32;
-  }
+  static constexpr bool integers = requires { Op::integers; };
 
   template <std::size_t... I>
-  Variables gradients(const Variable& gy, std::index_sequence<I...>) {
-    return {gradient<I>(gy)...};
+  static constexpr std::array<kernels::ElementwiseKernel, Arity> gradient_kernels(std::index_sequence<I...>) {
+    return {kernels::elementwise_kernel<Gradient<static_cast<int>(I)>, Arity + 2, false>()...};
   }
+  static constexpr auto gradients = gradient_kernels(std::make_index_sequence<Arity>{});
+  static constexpr Traits traits{Op::name, Op::retain, integers, kernels::elementwise_kernel<Forward, Arity, integers>(),
+                                 gradients.data()};
 
-  template <std::size_t I>
-  Variable gradient(const Variable& gy) {
-    if (!wanted(I)) return {};
-    const Shape& shape = inputs()[I]->shape;
-    if (config().enable_backprop) return sum_to(on_graph<I>(gy, std::make_index_sequence<Arity>{}), shape);
-    Array gx(gy.shape(), gy.dtype(), gy.device());
-    // A value that was not retained is not used; the gradient stands in for it.
-    std::array<kernels::Operand, Arity + 2> operands;
-    operands.fill(gy.array().operand());
-    if constexpr ((static_cast<unsigned>(Op::retain) & 1) != 0) {
-      for (std::size_t i = 0; i < Arity; ++i) operands[i + 1] = retained_input_array(static_cast<int>(i)).operand();
-    }
-    if constexpr ((static_cast<unsigned>(Op::retain) & 2) != 0) operands[Arity + 1] = retained_output_array(0).operand();
-    kernels::elementwise<Arity + 2>(Gradient<static_cast<int>(I)>{op_}, compute(gy.dtype()), gx.bytes(), gx.dtype(),
-                                    gx.shape(), operands);
-    return sum_to(gx, shape);
+  Variable gradient_graph(std::size_t i, const Variable& gy) override {
+    return graph(i, gy, std::make_index_sequence<Arity>{});
   }
-
-  template <std::size_t I, std::size_t... J>
-  Variable on_graph(const Variable& gy, std::index_sequence<J...>) {
-    return op_.template grad<static_cast<int>(I)>(gy, retained_input(static_cast<int>(J))..., retained_output(0));
+  template <std::size_t... I>
+  Variable graph(std::size_t i, const Variable& gy, std::index_sequence<I...> all) {
+    Variable gx;
+    ((i == I ? void(gx = graph_of<static_cast<int>(I)>(gy, all)) : void()), ...);
+    return gx;
+  }
+  template <int I, std::size_t... J>
+  Variable graph_of(const Variable& gy, std::index_sequence<J...>) {
+    return op_.template grad<I>(gy, retained_input(static_cast<int>(J))..., retained_output(0));
   }
 
   Op op_;

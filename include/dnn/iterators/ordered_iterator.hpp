@@ -61,9 +61,10 @@ class OrderedIterator : public Iterator {
     OrderedIterator::reset();
   }
 
-  /// Moves `state` on by a minibatch and returns its indices; nothing at the end.
-  std::optional<std::vector<std::int64_t>> advance(IteratorState& state) const {
-    if (!repeat_ && (state.epoch > 0 || dataset_.size() == 0)) return std::nullopt;
+  /// Moves `current` on by a minibatch and returns its indices; nothing at the end. When the sampler throws, it stays.
+  std::optional<std::vector<std::int64_t>> advance(IteratorState& current) const {
+    if (!repeat_ && (current.epoch > 0 || dataset_.size() == 0)) return std::nullopt;
+    IteratorState state = current;
     const auto n = epoch_size(state);
     std::vector<std::int64_t> indices;
     indices.reserve(static_cast<std::size_t>(batch_size_));
@@ -84,6 +85,7 @@ class OrderedIterator : public Iterator {
     }
     take(begin, end);
     state.current_position = end;
+    current = std::move(state);
     return indices;
   }
   double detail_of(const IteratorState& state) const {

@@ -150,6 +150,13 @@ inline void elementwise_drive(ElementwiseBlock block, const void* f, DType compu
   const auto out_item = static_cast<std::int64_t>(itemsize(out_dtype));
   const auto n = shape.size();
   if (n == 0) return;
+  if (n <= elementwise_grain && std::all_of(operands.begin(), operands.end(), [&](const Operand& o) { return *o.shape == shape; })) {
+    // Small and nothing to broadcast: what the overhead of small networks consists of.
+    constexpr std::int64_t ones[max_operands] = {1, 1, 1, 1, 1, 1};
+    const std::byte* in[max_operands];
+    for (std::size_t k = 0; k < operands.size(); ++k) in[k] = static_cast<const std::byte*>(operands[k].data);
+    return detail::elementwise_run(block, f, compute, out_bytes, out_dtype, {in, operands.size()}, operands, ones, n);
+  }
   const auto c = detail::collapse(shape, operands);
   const auto inner = c.sizes[static_cast<std::size_t>(c.ndim - 1)];
   const std::size_t arity = operands.size();
@@ -180,23 +187,37 @@ inline void elementwise_drive(ElementwiseBlock block, const void* f, DType compu
   parallel_for(n, elementwise_grain, range);
 }
 
-/// out = f(operands...), computed in `compute`: float32 or float64, and int32 or int64 for ops that set `integers`.
-/// Operands of other dtypes are converted, and so is the result to `out_dtype`.
-template <std::size_t Arity, class F>
-void elementwise(const F& f, DType compute, void* out, DType out_dtype, const Shape& shape,
-                 const std::array<Operand, Arity>& operands) {
-  const auto run = [&]<class T>(std::type_identity<T>) {
-    const auto block = []<std::size_t... I>(std::index_sequence<I...>) -> ElementwiseBlock {
-      return &elementwise_block<T, F, I...>;
-    }(std::make_index_sequence<Arity>{});
-    elementwise_drive(block, &f, compute, out, out_dtype, shape, operands);
-  };
-  if constexpr (requires { F::integers; }) {
-    if (compute == DType::int32) return run(std::type_identity<std::int32_t>{});
-    if (compute == DType::int64) return run(std::type_identity<std::int64_t>{});
+/// A formula compiled for the types arithmetic happens in. `integer` is null where integers have no meaning.
+struct ElementwiseKernel {
+  ElementwiseBlock single, real, integer;
+
+  /// out = f(operands...). Operands and the result are converted from and to their dtypes around the compute type: float
+  /// for 16-bit floats, int64 for the integers and bool.
+  void run(const void* f, void* out, DType out_dtype, const Shape& shape, std::span<const Operand> operands) const {
+    const DType dtype = operands[0].dtype;
+    if (dtype == DType::float64) return elementwise_drive(real, f, DType::float64, out, out_dtype, shape, operands);
+    if (!is_float(dtype)) return elementwise_drive(integer, f, DType::int64, out, out_dtype, shape, operands);
+    elementwise_drive(single, f, DType::float32, out, out_dtype, shape, operands);
   }
-  if (compute == DType::float64) return run(std::type_identity<double>{});
-  run(std::type_identity<float>{});
+};
+
+/// The kernel of F, a callable on packs with `Arity` arguments.
+template <class F, std::size_t Arity, bool Integers>
+constexpr ElementwiseKernel elementwise_kernel() noexcept {
+  return []<std::size_t... I>(std::index_sequence<I...>) -> ElementwiseKernel {
+    if constexpr (Integers) {
+      return {&elementwise_block<float, F, I...>, &elementwise_block<double, F, I...>,
+              &elementwise_block<std::int64_t, F, I...>};
+    } else {
+      return {&elementwise_block<float, F, I...>, &elementwise_block<double, F, I...>, nullptr};
+    }
+  }(std::make_index_sequence<Arity>{});
+}
+
+/// out = f(operands...), for operands of float dtypes; the first one's dtype is computed in.
+template <class F, std::size_t Arity>
+void elementwise(const F& f, void* out, DType out_dtype, const Shape& shape, const std::array<Operand, Arity>& operands) {
+  elementwise_kernel<F, Arity, false>().run(&f, out, out_dtype, shape, operands);
 }
 
 }  // namespace dnn::inline DNN_ABI::kernels

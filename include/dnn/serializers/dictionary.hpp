@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <concepts>
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
@@ -157,7 +158,8 @@ class IgnoreNames {
   IgnoreNames(std::vector<std::string> names) : names_(std::move(names)) {}
   IgnoreNames(std::string name) : names_{std::move(name)} {}
   IgnoreNames(const char* name) : names_{name} {}
-  IgnoreNames(std::function<bool(std::string_view)> predicate) : predicate_(std::move(predicate)) {}
+  template <std::predicate<std::string_view> Predicate>
+  IgnoreNames(Predicate predicate) : predicate_(std::move(predicate)) {}
 
   bool contains(const std::string& key) const {
     return std::find(names_.begin(), names_.end(), key) != names_.end() || (predicate_ && predicate_(key));

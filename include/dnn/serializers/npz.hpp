@@ -2,9 +2,12 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "dnn/serializers/dictionary.hpp"
@@ -40,35 +43,61 @@ inline void save_npz(const std::filesystem::path& path, const Dictionary& dictio
   write_zip(path, entries, options.compression);
 }
 
-/// An npz archive that is open for reading. Throws FileError.
-class NpzReader {
- public:
-  explicit NpzReader(const std::filesystem::path& path) : NpzReader(ZipReader(path)) {}
-  explicit NpzReader(ZipReader archive) : archive_(std::move(archive)) {}
+/// Writes what `object` (a link, optimizer, trainer, anything with `serialize`) serializes, under Chainer's keys:
+///
+///     save_npz("model.npz", model);
+///     save_npz("snapshot", trainer, {.compression = false});
+inline void save_npz(const std::filesystem::path& path, SerializableRef object, const SaveNpzOptions& options = {}) {
+  save_npz(path, to_dictionary(object), options);
+}
 
-  const std::string& name() const noexcept { return archive_.name(); }
-  bool contains(std::string_view key) const { return archive_.contains(concat(key, ".npy")); }
-  /// Throws FileError when the key is missing or its member is malformed.
-  Value read(std::string_view key) const { return read_npy(*archive_.open(concat(key, ".npy"))); }
-  /// Every member whose name ends in `.npy`, without that ending.
-  std::vector<std::string> keys() const {
-    std::vector<std::string> out;
-    for (const auto& [name, place] : archive_.members()) {
-      if (name.ends_with(".npy")) out.push_back(name.substr(0, name.size() - 4));
+/// An npz archive that is open for reading: a member is read and checked when it is asked for, and then kept.
+class NpzSource final : public ValueSource {
+ public:
+  explicit NpzSource(const std::filesystem::path& path) : NpzSource(ZipReader(path)) {}
+  explicit NpzSource(ZipReader archive) : archive_(std::move(archive)) {
+    for (const auto& [member, place] : archive_.members()) {
+      if (member.ends_with(suffix)) values_.try_emplace(member.substr(0, member.size() - suffix.size()));
     }
+  }
+
+  const std::string& name() const override { return archive_.name(); }
+  const Value* find(const std::string& key) override {
+    const auto found = values_.find(key);
+    if (found == values_.end()) return nullptr;
+    if (!found->second) found->second = read_npy(*archive_.open(concat(key, suffix)));
+    return &*found->second;
+  }
+  bool contains_prefix(const std::string& prefix) const override { return map_contains_prefix(values_, prefix); }
+
+  /// Everything in the archive.
+  Dictionary read_all() {
+    Dictionary out;
+    for (const auto& [key, value] : values_) out.emplace(key, *find(key));
     return out;
   }
 
  private:
+  static constexpr std::string_view suffix = ".npy";
+
   ZipReader archive_;
+  std::map<std::string, std::optional<Value>> values_;
 };
 
-/// All values of an npz archive. Throws FileError.
-inline Dictionary read_npz(const std::filesystem::path& path) {
-  const NpzReader archive(path);
-  Dictionary out;
-  for (const std::string& key : archive.keys()) out.emplace(key, archive.read(key));
-  return out;
+/// Every value of an npz archive, whoever wrote it. Throws FileError.
+inline Dictionary load_npz(const std::filesystem::path& path) { return NpzSource(path).read_all(); }
+
+/// Loads `object` from an npz archive by the rules of `load`:
+///
+///     load_npz("model.npz", model);
+///     load_npz("snapshot", model, {.path = "updater/model:main/"});
+///     load_npz("old.npz", model, {.strict = false, .ignore_names = {"predictor/l3/W", "predictor/l3/b"}});
+///
+/// Throws FileError when the archive or a member that is asked for is malformed, SerializationError when a key is missing
+/// or a value does not fit. A malformed archive changes nothing; see `load` for what else is found out beforehand.
+inline void load_npz(const std::filesystem::path& path, SerializableRef object, const LoadOptions& options = {}) {
+  NpzSource source(path);
+  load(source, object, options);
 }
 
 }  // namespace dnn::inline DNN_ABI::serializers

@@ -1,0 +1,5 @@
+// The one main of all test programs; compiled once.
+#define CATCH_CONFIG_RUNNER
+#include "catch.hpp"
+
+int main(int argc, char** argv) { return Catch::Session().run(argc, argv); }
