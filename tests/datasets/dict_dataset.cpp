@@ -5,8 +5,8 @@
 #include "dnn/datasets/concat_examples.hpp"
 
 using namespace dnn;
-using datasets::DictDataset;
 using Catch::Matchers::ContainsSubstring;
+using datasets::DictDataset;
 
 TEST_CASE("fields have names, in examples and batches", "[dict_dataset]") {
   const DictDataset dataset({{"x", arange(0, 6, 1, float32).reshape({3, 2})}, {"t", arange(3)}});

@@ -13,8 +13,8 @@
 #include "catch.hpp"
 
 using namespace dnn;
-using datasets::download;
 using Catch::Matchers::ContainsSubstring;
+using datasets::download;
 
 namespace {
 
@@ -80,7 +80,8 @@ class Server {
     }
   }
   static std::string head(const std::string& status, std::size_t length, const std::string& more = "") {
-    return "HTTP/1.1 " + status + "\r\nConnection: close\r\nContent-Length: " + std::to_string(length) + "\r\n" + more + "\r\n";
+    return "HTTP/1.1 " + status + "\r\nConnection: close\r\nContent-Length: " + std::to_string(length) + "\r\n" + more +
+           "\r\n";
   }
 
   void answer(int client) {
@@ -157,12 +158,12 @@ void write(const std::filesystem::path& path, const std::string& text) {
   std::ofstream(path, std::ios::binary) << text;
 }
 
-const datasets::DownloadOptions checked = {
-    .check =
-        [](std::span<const std::uint8_t> bytes) {
-          if (std::string(bytes.begin(), bytes.end()) != contents()) throw FileError("not the file that was expected");
-        },
-    .stall_timeout_s = 1};
+const datasets::DownloadOptions checked = {.check =
+                                               [](std::span<const std::uint8_t> bytes) {
+                                                 if (std::string(bytes.begin(), bytes.end()) != contents())
+                                                   throw FileError("not the file that was expected");
+                                               },
+                                           .stall_timeout_s = 1};
 
 struct Fixture {
   Server server;

@@ -6,8 +6,8 @@
 #include "catch.hpp"
 
 using namespace dnn;
-using datasets::parse_idx;
 using Catch::Matchers::ContainsSubstring;
+using datasets::parse_idx;
 
 namespace {
 using Bytes = std::vector<std::uint8_t>;

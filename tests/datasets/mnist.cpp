@@ -7,9 +7,9 @@
 #include "dnn/datasets/concat_examples.hpp"
 
 using namespace dnn;
+using Catch::Matchers::ContainsSubstring;
 using datasets::get_mnist;
 using datasets::MnistOptions;
-using Catch::Matchers::ContainsSubstring;
 
 namespace {
 
@@ -17,7 +17,8 @@ namespace {
 std::optional<std::filesystem::path> real_mnist() {
   const char* root = std::getenv("DNN_DATASET_ROOT");
   for (const std::string below : {"", "mnist"}) {
-    if (root && datasets::detail::mnist_missing(datasets::detail::mnist_source, std::filesystem::path(root) / below).empty()) {
+    if (root &&
+        datasets::detail::mnist_missing(datasets::detail::mnist_source, std::filesystem::path(root) / below).empty()) {
       return std::filesystem::path(root) / below;
     }
   }
@@ -58,7 +59,8 @@ std::vector<std::uint8_t> idx_bytes(const std::vector<std::uint32_t>& sizes, std
 }
 void write(const std::filesystem::path& path, const std::vector<std::uint8_t>& bytes) {
   std::filesystem::create_directories(path.parent_path());
-  std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
 }
 /// A set of the right shape that is not MNIST.
 void write_imitation(const std::filesystem::path& folder, std::uint8_t pixel, std::uint8_t label) {
@@ -116,7 +118,8 @@ TEST_CASE("real MNIST is found below $DNN_DATASET_ROOT and recognised when it is
   ::setenv("DNN_DATASET_ROOT", (environment.folder / "mnist").c_str(), 1);
   CHECK(get_mnist({.source = "auto", .download = false}).train[0][1].item() == 5);
   ::setenv("DNN_DATASET_ROOT", environment.folder.c_str(), 1);
-  CHECK_THROWS_WITH(datasets::get_fashion_mnist({.download = false}), ContainsSubstring("this is MNIST, not Fashion-MNIST"));
+  CHECK_THROWS_WITH(datasets::get_fashion_mnist({.download = false}),
+                    ContainsSubstring("this is MNIST, not Fashion-MNIST"));
 }
 
 TEST_CASE("one flipped bit in MNIST is noticed, in explicit folders and in the cache", "[mnist]") {
@@ -144,7 +147,20 @@ TEST_CASE("generated digits stand in for MNIST when it cannot be had", "[mnist]"
   CHECK(test.size() == 10000);
   const auto digits = datasets::generate_digits(3);
   for (std::int64_t i = 0; i < 3; ++i) CHECK(train[i][1].item() == digits.labels[static_cast<std::size_t>(i)]);
-  CHECK_THROWS_WITH(get_mnist({.source = "mnist", .download = false}), ContainsSubstring("MNIST is not on this machine"));
+  CHECK_THROWS_WITH(get_mnist({.source = "mnist", .download = false}),
+                    ContainsSubstring("MNIST is not on this machine"));
+}
+
+TEST_CASE("what was tried is told when nothing can be downloaded", "[mnist]") {
+  const Environment environment;
+  // Nobody listens on port 1.
+  const MnistOptions options = {.source = "mnist", .mirrors = {"http://127.0.0.1:1/a/", "http://127.0.0.1:1/b"}};
+  CHECK_THROWS_WITH(get_mnist(options),
+                    ContainsSubstring("http://127.0.0.1:1/a/train-images-idx3-ubyte.gz: ") &&
+                        ContainsSubstring("http://127.0.0.1:1/b/train-images-idx3-ubyte.gz: ") &&
+                        ContainsSubstring((environment.folder / "cache" / "dnn" / "mnist").string()));
+  CHECK(get_mnist({.mirrors = options.mirrors}).test.size() == 10000);
+  CHECK(std::filesystem::is_empty(environment.folder / "cache" / "dnn" / "mnist"));
 }
 
 TEST_CASE("get_mnist's options shape the examples as Chainer's do", "[mnist]") {
@@ -180,18 +196,22 @@ TEST_CASE("mistakes are named", "[mnist]") {
   const Environment environment;
   CHECK_THROWS_WITH(get_mnist({.ndim = 4}), ContainsSubstring("options.ndim <= 3 does not hold: 4 > 3"));
   CHECK_THROWS_WITH(get_mnist({.ndim = 0}), ContainsSubstring("[get_mnist]"));
-  CHECK_THROWS_WITH(get_mnist({.source = "cifar"}), ContainsSubstring("'cifar' is none of auto, mnist, fashion, generated"));
-  CHECK_THROWS_WITH(get_mnist({.data = environment.folder.string()}), ContainsSubstring("lacks train-images-idx3-ubyte[.gz], "));
+  CHECK_THROWS_WITH(get_mnist({.source = "cifar"}),
+                    ContainsSubstring("'cifar' is none of auto, mnist, fashion, generated"));
+  CHECK_THROWS_WITH(get_mnist({.data = environment.folder.string()}),
+                    ContainsSubstring("lacks train-images-idx3-ubyte[.gz], "));
 
   write_imitation(environment.folder, 7, 1);
-  CHECK_THROWS_WITH(get_mnist({.data = environment.folder.string()}), ContainsSubstring("contents are not those of MNIST"));
+  CHECK_THROWS_WITH(get_mnist({.data = environment.folder.string()}),
+                    ContainsSubstring("contents are not those of MNIST"));
   // Digests of Fashion-MNIST's plain files are not known: its structure is checked.
   const auto [train, test] = datasets::get_fashion_mnist({.scale = 255., .data = environment.folder.string()});
   CHECK(train[-1][0].at<float>(783) == Approx(7));
   CHECK(test.size() == 10000);
 
   write(environment.folder / "train-labels-idx1-ubyte", idx_bytes({60000}, 10));
-  CHECK_THROWS_WITH(datasets::get_fashion_mnist({.data = environment.folder.string()}), ContainsSubstring("a label 10"));
+  CHECK_THROWS_WITH(datasets::get_fashion_mnist({.data = environment.folder.string()}),
+                    ContainsSubstring("a label 10"));
   write(environment.folder / "train-labels-idx1-ubyte", idx_bytes({59999}, 1));
   CHECK_THROWS_WITH(datasets::get_fashion_mnist({.data = environment.folder.string()}),
                     ContainsSubstring("shape (59999,), but train-labels-idx1-ubyte of Fashion-MNIST has (60000,)"));

@@ -4,8 +4,8 @@
 #include "dnn/array/compare.hpp"
 
 using namespace dnn;
-using datasets::SubDataset;
 using Catch::Matchers::ContainsSubstring;
+using datasets::SubDataset;
 
 TEST_CASE("a part is a window, over an order if there is one", "[sub_dataset]") {
   const SubDataset plain(arange(10, 20), 3, 7);

@@ -5,8 +5,8 @@
 #include "dnn/datasets/transform_dataset.hpp"
 
 using namespace dnn;
-using datasets::TupleDataset;
 using Catch::Matchers::ContainsSubstring;
+using datasets::TupleDataset;
 
 TEST_CASE("the i-th example joins the i-th rows", "[tuple_dataset]") {
   const TupleDataset dataset(arange(0, 6, 1, float32).reshape({3, 2}), arange(3));

@@ -1,4 +1,5 @@
-// Any bytes as an npz archive: every member is a value or a FileError, and loading an object ends or throws a named error.
+// Any bytes as an npz archive: every member is a value or a FileError, and loading an object ends or throws a named
+// error.
 #include "dnn/serializers/npz.hpp"
 
 #include <cstdint>

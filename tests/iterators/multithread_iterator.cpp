@@ -12,9 +12,9 @@
 #include "memory_archive.hpp"
 
 using namespace dnn;
+using Catch::Matchers::ContainsSubstring;
 using iterators::MultithreadIterator;
 using iterators::SerialIterator;
-using Catch::Matchers::ContainsSubstring;
 
 namespace {
 

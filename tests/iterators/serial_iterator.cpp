@@ -6,8 +6,8 @@
 #include "memory_archive.hpp"
 
 using namespace dnn;
-using iterators::SerialIterator;
 using Catch::Matchers::ContainsSubstring;
+using iterators::SerialIterator;
 
 namespace {
 
@@ -113,7 +113,8 @@ TEST_CASE("an order sampler, and a new iterator that takes over after four batch
 
 TEST_CASE("a batch may take in several epochs", "[serial_iterator]") {
   SerialIterator iterator(arange(3), 7, {.shuffle = false});
-  follows(iterator, {{{0, 1, 2, 0, 1, 2, 0}, 2, true, 7 / 3., 0, 1}, {{1, 2, 0, 1, 2, 0, 1}, 4, true, 14 / 3., 7 / 3., 2}});
+  follows(iterator,
+          {{{0, 1, 2, 0, 1, 2, 0}, 2, true, 7 / 3., 0, 1}, {{1, 2, 0, 1, 2, 0, 1}, 4, true, 14 / 3., 7 / 3., 2}});
   SerialIterator once(arange(3), 7, {.repeat = false, .shuffle = false});
   follows(once, {{{0, 1, 2}, 1, true, 1, 0, 0}, {{}, 1, true, 1, 1, 0}});
 }
@@ -200,7 +201,8 @@ TEST_CASE("states that cannot be are refused and change nothing", "[serial_itera
 }
 
 TEST_CASE("mistakes are named", "[serial_iterator]") {
-  CHECK_THROWS_WITH(SerialIterator(arange(3), 0), ContainsSubstring("[SerialIterator] batch_size >= 1 does not hold: 0 < 1"));
+  CHECK_THROWS_WITH(SerialIterator(arange(3), 0),
+                    ContainsSubstring("[SerialIterator] batch_size >= 1 does not hold: 0 < 1"));
   CHECK_THROWS_AS(SerialIterator(arange(0), 1), ArgumentError);
   CHECK_THROWS_WITH(SerialIterator(arange(3), 1, {.shuffle = false, .order_sampler = reversed_and_rotated}),
                     ContainsSubstring("shuffle or an order_sampler, not both"));

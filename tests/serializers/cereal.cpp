@@ -98,9 +98,25 @@ TEST_CASE("cereal: the same serialize drives both archives", "[cereal]") {
 
 TEST_CASE("cereal: JSON can be written by hand", "[cereal]") {
   const auto read = parse_json(
-      " {\"b\": {\"type\": \"float32\", \"shape\": [2], \"data\": [1, 0.5]}, \"t\": {\"type\":\"text\",\"text\":\"[[[\"}}\n", "x");
+      " {\"b\": {\"type\": \"float32\", \"shape\": [2], \"data\": [1, 0.5]}, \"t\": "
+      "{\"type\":\"text\",\"text\":\"[[[\"}}\n",
+      "x");
   CHECK(array_equal(std::get<Array>(read.at("b")), array({1.f, 0.5f})));
   CHECK(std::get<std::string>(read.at("t")) == "[[[");
+}
+
+TEST_CASE("cereal: JSON numbers in any form", "[cereal]") {
+  const auto number = [](const std::string& text) {
+    const auto read = parse_json("{\"x\": {\"type\": \"float64\", \"shape\": [], \"data\": [" + text + "]}}", "x");
+    return std::get<Array>(read.at("x")).item();
+  };
+  CHECK(number("0e99") == 0.0);
+  CHECK(number("0." + std::string(100, '0')) == 0.0);
+  CHECK(std::signbit(number("-0.0")));
+  CHECK(number("1E+2") == 100.0);
+  CHECK(number("0.1000000000000000055511151231257827021181583404541015625") == 0.1);
+  CHECK(number("123456789012345678901234567890") == 123456789012345678901234567890.0);
+  CHECK(number("-Infinity") == -std::numeric_limits<double>::infinity());
 }
 
 TEST_CASE("cereal: malformed JSON is a named error", "[cereal]") {
@@ -111,20 +127,22 @@ TEST_CASE("cereal: malformed JSON is a named error", "[cereal]") {
   };
   const auto entry = [](const std::string& body) { return "{\"l1/W\": " + body + "}"; };
   for (const char* text : {"", " ", "null", "[]", "[1, 2]", "7", "\"text\""}) rejected(text, "not a JSON object");
-  for (const char* text : {"{", "{\"a\"", "{\"a\":", "{\"a\": {}", "{} {}", "{\"a\": tru}", "{,}"}) rejected(text, "not valid JSON");
-  for (const char* body : {"1", "\"x\"", "[]", "{}", "null", "{\"type\": 3}", "{\"type\": \"float32\"}",
-                           "{\"type\": \"float32\", \"shape\": 2, \"data\": [1, 2]}",
-                           "{\"type\": \"float32\", \"shape\": [2], \"data\": [1]}",
-                           "{\"type\": \"float32\", \"shape\": [2], \"data\": [1, \"x\"]}",
-                           "{\"type\": \"float32\", \"shape\": [-1], \"data\": []}",
-                           "{\"type\": \"float32\", \"shape\": [1.5], \"data\": []}",
-                           "{\"type\": \"int32\", \"shape\": [1], \"data\": [2147483648]}",
-                           "{\"type\": \"uint8\", \"shape\": [1], \"data\": [-1]}",
-                           "{\"type\": \"bool\", \"shape\": [1], \"data\": [2]}",
-                           "{\"type\": \"complex64\", \"shape\": [1], \"data\": [2]}",
-                           "{\"type\": \"text\", \"text\": 5}"}) {
+  for (const char* text : {"{", "{\"a\"", "{\"a\":", "{\"a\": {}", "{} {}", "{\"a\": tru}", "{,}"})
+    rejected(text, "not valid JSON");
+  for (const char* body :
+       {"1", "\"x\"", "[]", "{}", "null", "{\"type\": 3}", "{\"type\": \"float32\"}",
+        "{\"type\": \"float32\", \"shape\": 2, \"data\": [1, 2]}",
+        "{\"type\": \"float32\", \"shape\": [2], \"data\": [1]}",
+        "{\"type\": \"float32\", \"shape\": [2], \"data\": [1, \"x\"]}",
+        "{\"type\": \"float32\", \"shape\": [-1], \"data\": []}",
+        "{\"type\": \"float32\", \"shape\": [1.5], \"data\": []}",
+        "{\"type\": \"int32\", \"shape\": [1], \"data\": [2147483648]}",
+        "{\"type\": \"uint8\", \"shape\": [1], \"data\": [-1]}", "{\"type\": \"bool\", \"shape\": [1], \"data\": [2]}",
+        "{\"type\": \"complex64\", \"shape\": [1], \"data\": [2]}", "{\"type\": \"text\", \"text\": 5}"}) {
     rejected(entry(body), "'l1/W'");
   }
+  rejected("{\"x\": 1e999}", "not a number");
+  rejected("{\"x\": 0.0-}", "not a number");
   rejected(entry(std::string(1'000'000, '[')), "nested too deeply");
 }
 
@@ -133,8 +151,10 @@ TEST_CASE("cereal: malformed binary archives are named errors", "[cereal]") {
   for (std::size_t size = 0; size < whole.size(); ++size) {
     CHECK_THROWS_AS(parse_binary(whole.substr(0, size), "f.bin"), FileError);
   }
-  CHECK_THROWS_WITH(parse_binary(whole + "x", "f.bin"), ContainsSubstring("f.bin") && ContainsSubstring("1 bytes are left"));
-  CHECK_THROWS_WITH(parse_binary(std::string("\1") + std::string(100, 'x'), "f.bin"), ContainsSubstring("ends too early"));
+  CHECK_THROWS_WITH(parse_binary(whole + "x", "f.bin"),
+                    ContainsSubstring("f.bin") && ContainsSubstring("1 bytes are left"));
+  CHECK_THROWS_WITH(parse_binary(std::string("\1") + std::string(100, 'x'), "f.bin"),
+                    ContainsSubstring("ends too early"));
 
   // A length that nothing in the file justifies must not be allocated.
   std::string huge = binary({{"key", zeros({3})}});

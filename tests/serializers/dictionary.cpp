@@ -44,8 +44,7 @@ TEST_CASE("copy_to converts and broadcasts as NumPy's copyto does", "[dictionary
 
 TEST_CASE("copy_to refuses what copyto refuses, and leaves the target alone", "[dictionary]") {
   Array target = zeros({2, 3}, int32);
-  CHECK_THROWS_WITH(copy_to(target, ones({2, 3}), "l1/W"),
-                    "l1/W: cannot turn the stored float32 into int32");
+  CHECK_THROWS_WITH(copy_to(target, ones({2, 3}), "l1/W"), "l1/W: cannot turn the stored float32 into int32");
   CHECK_THROWS_WITH(copy_to(target, ones({3, 2}, int32), "l1/W"),
                     "l1/W: cannot put the stored shape (3, 2) into shape (2, 3)");
   for (const Shape& shape : {Shape{2}, Shape{1, 2, 3}, Shape{0, 3}, Shape{2, 1, 1}, Shape{4, 3}}) {

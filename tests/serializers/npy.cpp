@@ -18,7 +18,8 @@ std::string npy(std::string_view dictionary, std::string_view elements, int vers
   return out.append(dictionary).append(elements);
 }
 std::string dictionary(std::string_view descr, std::string_view shape, bool fortran = false) {
-  return concat("{'descr': '", descr, "', 'fortran_order': ", fortran ? "True" : "False", ", 'shape': ", shape, ", }\n");
+  return concat("{'descr': '", descr, "', 'fortran_order': ", fortran ? "True" : "False", ", 'shape': ", shape,
+                ", }\n");
 }
 Value parse(const std::string& file) {
   MemorySource source(std::as_bytes(std::span(file)), "test.npy");
@@ -44,9 +45,10 @@ std::string bytes(std::initializer_list<int> values) {
 }  // namespace
 
 TEST_CASE("npy: what is written reads back, in every dtype and odd shapes", "[npy]") {
-  for (const DType dtype : {DType::float32, DType::float64, DType::float16, DType::int32, DType::int64, DType::uint8,
-                            DType::boolean}) {
-    for (const Shape& shape : {Shape{}, Shape{1}, Shape{7}, Shape{0}, Shape{3, 0, 2}, Shape{3, 5}, Shape{1, 2, 1, 3, 1, 2, 1, 2}}) {
+  for (const DType dtype :
+       {DType::float32, DType::float64, DType::float16, DType::int32, DType::int64, DType::uint8, DType::boolean}) {
+    for (const Shape& shape :
+         {Shape{}, Shape{1}, Shape{7}, Shape{0}, Shape{3, 0, 2}, Shape{3, 5}, Shape{1, 2, 1, 3, 1, 2, 1, 2}}) {
       Array x = arange(shape.size()).to(dtype).reshape(shape);
       CHECK(same(parse_array(whole_file(x)), x));
     }
@@ -82,13 +84,15 @@ TEST_CASE("npy: None is the 150 bytes that NumPy pickles", "[npy]") {
 }
 
 TEST_CASE("npy: texts are UTF-32 inside and UTF-8 outside", "[npy]") {
-  for (const std::string text : {"", "a", "[{\"main/loss\": 1.5}]", "h\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", "two\nlines"}) {
+  for (const std::string text :
+       {"", "a", "[{\"main/loss\": 1.5}]", "h\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", "two\nlines"}) {
     CHECK(std::get<std::string>(parse(npy_of_text(text))) == text);
   }
   CHECK_THAT(npy_of_text(""), ContainsSubstring("'<U1'"));
   CHECK(npy_of_text("h\xc3\xa9").substr(128) == bytes({'h', 0, 0, 0, 0xe9, 0, 0, 0}));
   CHECK(std::get<std::string>(parse(npy(dictionary(">U2", "()"), bytes({0, 0, 0, 'o', 0, 0, 0, 'k'})))) == "ok");
-  CHECK(std::get<std::string>(parse(npy(dictionary("<U3", "()"), bytes({'a', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})))) == "a");
+  CHECK(std::get<std::string>(parse(npy(dictionary("<U3", "()"), bytes({'a', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})))) ==
+        "a");
   CHECK_THROWS_WITH(parse(npy(dictionary("<U1", "()"), bytes({0, 0xd8, 0, 0}))), ContainsSubstring("Unicode"));
   CHECK_THROWS_WITH(parse(npy(dictionary("<U1", "()"), bytes({0, 0, 0x11, 0}))), ContainsSubstring("Unicode"));
   CHECK_THROWS_WITH(parse(npy(dictionary("<U1", "(1,)"), bytes({'a', 0, 0, 0}))), ContainsSubstring("only of ()"));
@@ -101,8 +105,8 @@ TEST_CASE("npy: both byte orders and both element orders", "[npy]") {
   CHECK(same(parse_array(">i4", "(2,)", bytes({0, 0, 1, 2, 0xff, 0xff, 0xff, 0xfe})), array({258, -2})));
   CHECK(same(parse_array(">f8", "()", bytes({0x3f, 0xf8, 0, 0, 0, 0, 0, 0})), scalar(1.5)));
   CHECK(same(parse_array(">f2", "(1,)", bytes({0x3c, 0x00})), ones({1}, DType::float16)));
-  CHECK(same(parse_array("|u1", "(2, 3)", bytes({1, 4, 2, 5, 3, 6}), true),
-             array<std::uint8_t>({{1, 2, 3}, {4, 5, 6}})));
+  CHECK(
+      same(parse_array("|u1", "(2, 3)", bytes({1, 4, 2, 5, 3, 6}), true), array<std::uint8_t>({{1, 2, 3}, {4, 5, 6}})));
   CHECK(same(parse_array(">i2", "(2, 2)", bytes({0, 1, 0, 3, 0, 2, 0, 4}), true), array({{1, 2}, {3, 4}})));
   // (2, 1, 3): element [i, 0, k] lies at i + 2 k.
   CHECK(same(parse_array("|u1", "(2, 1, 3)", bytes({0, 10, 1, 11, 2, 12}), true),
@@ -116,16 +120,20 @@ TEST_CASE("npy: other widths become the next dtype that holds every value", "[np
   CHECK(same(parse_array("<i2", "(2,)", bytes({0xff, 0xff, 0xff, 0x7f})), array({-1, 32767})));
   CHECK(same(parse_array("<u2", "(2,)", bytes({0xff, 0xff, 1, 0})), array({65535, 1})));
   CHECK(same(parse_array("<u4", "(1,)", bytes({0xff, 0xff, 0xff, 0xff})), array<std::int64_t>({4294967295})));
-  CHECK(same(parse_array("<u8", "(1,)", bytes({1, 0, 0, 0, 0, 0, 0, 0x7f})), array<std::int64_t>({0x7f00000000000001})));
-  CHECK_THROWS_WITH(parse_array("<u8", "(1,)", bytes({0, 0, 0, 0, 0, 0, 0, 0x80})), ContainsSubstring("int64 cannot hold"));
+  CHECK(
+      same(parse_array("<u8", "(1,)", bytes({1, 0, 0, 0, 0, 0, 0, 0x7f})), array<std::int64_t>({0x7f00000000000001})));
+  CHECK_THROWS_WITH(parse_array("<u8", "(1,)", bytes({0, 0, 0, 0, 0, 0, 0, 0x80})),
+                    ContainsSubstring("int64 cannot hold"));
   CHECK(same(parse_array("|b1", "(3,)", bytes({0, 2, 255})), array({false, true, true})));
 }
 
 TEST_CASE("npy: versions 2 and 3, any spacing, order and quotes", "[npy]") {
   const Array expected = array<std::uint8_t>({1, 2});
-  for (const int version : {1, 2, 3}) CHECK(same(parse_array(npy(dictionary("|u1", "(2,)"), "\1\2", version)), expected));
+  for (const int version : {1, 2, 3})
+    CHECK(same(parse_array(npy(dictionary("|u1", "(2,)"), "\1\2", version)), expected));
   CHECK(same(parse_array(npy("{\"shape\":(2,),\"fortran_order\":False,\"descr\":\"|u1\"}", "\1\2")), expected));
-  CHECK(same(parse_array(npy("  { 'shape' : ( 2L , ) , 'descr' : '|u1' , 'fortran_order' : False , }   \n", "\1\2")), expected));
+  CHECK(same(parse_array(npy("  { 'shape' : ( 2L , ) , 'descr' : '|u1' , 'fortran_order' : False , }   \n", "\1\2")),
+             expected));
 }
 
 TEST_CASE("npy: malformed files are named errors", "[npy]") {
@@ -143,7 +151,8 @@ TEST_CASE("npy: malformed files are named errors", "[npy]") {
   rejected(npy("{'descr': '<f4', 'fortran_order': Maybe, 'shape': (2,)}", ""), "True or False");
   rejected(npy("{'descr': '<f4", ""), "does not end");
   rejected(npy("{'descr': [('x', '<f4')], 'fortran_order': False, 'shape': (2,)}", ""), "structured");
-  for (const std::string_view descr : {"<c8", "<f3", "<f16", "<f", "f4", "", "<M8[ns]", "|V2", "<i-4", "<U-1", "<f99999999999999999999"}) {
+  for (const std::string_view descr :
+       {"<c8", "<f3", "<f16", "<f", "f4", "", "<M8[ns]", "|V2", "<i-4", "<U-1", "<f99999999999999999999"}) {
     rejected(npy(dictionary(descr, "(2,)"), "12345678"), concat("'", descr, "' is not supported"));
   }
   for (const std::string_view shape : {"2", "(2", "(a,)", "(2 3)", "(,)", "(99999999999999999999,)"}) {

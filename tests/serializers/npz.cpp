@@ -128,8 +128,9 @@ TEST_CASE("npz: keys are Chainer's", "[npz]") {
   Object object;
   std::vector<std::string> keys;
   for (const auto& [key, value] : to_dictionary(object)) keys.push_back(key);
-  CHECK(keys == std::vector<std::string>{"best", "extra", "flag", "l1/W", "l1/b", "layers/0/W", "layers/0/b", "layers/1/W",
-                                         "layers/1/b", "log", "lr", "mean", "n", "none", "previous", "rate", "small"});
+  CHECK(keys == std::vector<std::string>{"best", "extra", "flag", "l1/W", "l1/b", "layers/0/W", "layers/0/b",
+                                         "layers/1/W", "layers/1/b", "log", "lr", "mean", "n", "none", "previous",
+                                         "rate", "small"});
   const auto stored = to_dictionary(object);
   CHECK(std::get<Array>(stored.at("n")).dtype() == int64);
   CHECK(std::get<Array>(stored.at("rate")).dtype() == float64);
@@ -258,9 +259,7 @@ TEST_CASE("npz: a load that fails changes nothing it could know beforehand", "[n
     files::write(file, std::string_view(bytes).substr(0, bytes.size() - 1));
     fails("zip");
   }
-  SECTION("no archive") {
-    fails("No such file");
-  }
+  SECTION("no archive") { fails("No such file"); }
 }
 
 TEST_CASE("npz: a failed save leaves the old file", "[npz]") {

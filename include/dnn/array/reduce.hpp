@@ -21,6 +21,7 @@ class Axes {
   }
   explicit Axes(std::vector<int> axes) : axes_(std::move(axes)) {}
 
+  bool is_all() const noexcept { return !axes_; }
   /// Bit i set: axis i is reduced. Throws IndexError out of range, ArgumentError for an axis named twice.
   unsigned mask(int ndim, std::string_view op) const {
     if (!axes_) return (1u << ndim) - 1;

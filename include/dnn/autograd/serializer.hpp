@@ -117,7 +117,7 @@ class Serializer {
 class SerializableRef {
  public:
   template <class T>
-    requires(Serializable<T> && !std::same_as<std::remove_const_t<T>, SerializableRef>)
+    requires(Serializable<std::remove_const_t<T>> && !std::same_as<std::remove_const_t<T>, SerializableRef>)
   SerializableRef(T& object)
       : object_(const_cast<void*>(static_cast<const void*>(&object))),
         serialize_([](void* o, Serializer& s) { s.object(*static_cast<std::remove_const_t<T>*>(o)); }) {}

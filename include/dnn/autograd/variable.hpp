@@ -29,6 +29,7 @@ namespace dnn::inline DNN_ABI {
 class Variable;
 class FunctionNode;
 class VariableNode;
+class Index;
 void dispose(FunctionNode* function) noexcept;
 
 using Arrays = SmallVector<Array, 2>;
@@ -76,7 +77,7 @@ class Variable {
   const Array& array() const noexcept { return body_->data; }
   Array& array() noexcept { return body_->data; }
   /// Replaces the data. The graph behind the variable, if any, stays as it was.
-  void set_array(Array data) noexcept { body_->data = std::move(data); }
+  void set_array(Array data) noexcept;
 
   const Shape& shape() const noexcept { return body_->data.shape(); }
   int ndim() const noexcept { return shape().ndim(); }
@@ -89,6 +90,10 @@ class Variable {
   T item() const {
     return body_->data.item<T>();
   }
+
+  /// x[0], x[Slice{1, 4}], x[{0, all}]: defined in functions/array/get_item.hpp.
+  Variable operator[](const Index& index) const;
+  Variable operator[](std::initializer_list<Index> index) const;
 
   bool requires_grad() const noexcept { return body_->requires_grad; }
   const std::string& name() const;
@@ -267,6 +272,14 @@ inline const std::string& Variable::name() const {
   return body_ && body_->node ? body_->node->name : none;
 }
 inline void Variable::set_name(std::string name) { node()->name = std::move(name); }
+inline void Variable::set_array(Array data) noexcept {
+  body_->data = std::move(data);
+  // A leaf may have its place in the graph (for its name) before it has its shape.
+  if (VariableNode* leaf = body_->node.get(); leaf && !leaf->creator) {
+    leaf->shape = body_->data.shape();
+    leaf->dtype = body_->data.dtype();
+  }
+}
 
 inline Variable Variable::grad_variable() const { return body_->node ? body_->node->grad : Variable{}; }
 inline Array Variable::grad() const {

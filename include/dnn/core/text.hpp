@@ -28,9 +28,10 @@ std::string to_text(T value) {
 inline std::string to_text(std::string_view text) { return std::string(text); }
 
 /// Joins the texts of its arguments; every type with a `to_text` overload can take part. Compiled for size: it makes
-/// messages.
+/// messages. By value, so that literals of different lengths share one instantiation.
 template <class... Parts>
-[[gnu::cold, gnu::noinline]] std::string concat(const Parts&... parts) {
+  requires requires(const Parts&... parts) { (to_text(parts), ...); }
+[[gnu::cold, gnu::noinline]] std::string concat(Parts... parts) {
   std::string out;
   ((out += to_text(parts)), ...);
   return out;

@@ -64,10 +64,11 @@ inline Array stack_field(std::span<const Example> examples, std::size_t field, c
     const Array& array = examples[i][field];
     if (!padding) dtype = promote(dtype, array.dtype());
     if (array.ndim() != first.ndim() || (!padding && array.shape() != shape)) {
-      throw ShapeError(concat("[concat_examples] field ", field, ": example ", i, " is ", array, ", example 0 is ", first,
-                              array.ndim() == first.ndim() ? "; .padding would fill them up" : ""));
+      throw ShapeError(concat("[concat_examples] field ", field, ": example ", i, " is ", array, ", example 0 is ",
+                              first, array.ndim() == first.ndim() ? "; .padding would fill them up" : ""));
     }
-    for (int axis = 0; axis < shape.ndim(); ++axis) shape = shape.with(axis, std::max(shape[axis], array.shape()[axis]));
+    for (int axis = 0; axis < shape.ndim(); ++axis)
+      shape = shape.with(axis, std::max(shape[axis], array.shape()[axis]));
   }
   const auto count = static_cast<std::int64_t>(examples.size());
   Array out(shape.with_inserted(0, count), dtype, first.device());

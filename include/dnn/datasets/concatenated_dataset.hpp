@@ -10,9 +10,8 @@ namespace dnn::inline DNN_ABI::datasets {
 /// All examples of the first data set, then those of the second, and so on.
 class ConcatenatedDataset : public Dataset {
  public:
-  /// One ConcatenatedDataset alone is copied.
   template <class... Datasets>
-    requires(sizeof...(Datasets) > 1 || !(std::same_as<Datasets, ConcatenatedDataset> && ...)) && (std::convertible_to<Datasets, DatasetRef> && ...)
+    requires dnn::detail::DatasetsFor<ConcatenatedDataset, Datasets...>
   explicit ConcatenatedDataset(const Datasets&... parts) : parts_{DatasetRef(parts)...} {}
   explicit ConcatenatedDataset(std::vector<DatasetRef> parts) : parts_(std::move(parts)) {}
 

@@ -33,7 +33,8 @@ class Dataset {
   /// The i-th example, counted from the end when negative. Throws IndexError.
   Example operator[](std::int64_t i) const {
     const auto n = size(), index = i < 0 ? i + n : i;
-    if (index < 0 || index >= n) throw IndexError(concat("[dataset] index ", i, " is out of range for ", n, " examples"));
+    if (index < 0 || index >= n)
+      throw IndexError(concat("[dataset] index ", i, " is out of range for ", n, " examples"));
     return get(index);
   }
 };
@@ -57,7 +58,8 @@ class ArrayDataset final : public Dataset {
     constexpr std::int64_t grain_bytes = 1 << 18;
     kernels::parallel_for(count, grain_bytes / (static_cast<std::int64_t>(row) + 1) + 1, [&](auto begin, auto end) {
       for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
-        if (row > 0) std::memcpy(out.bytes() + i * row, rows_.bytes() + static_cast<std::size_t>(indices[i]) * row, row);
+        if (row > 0)
+          std::memcpy(out.bytes() + i * row, rows_.bytes() + static_cast<std::size_t>(indices[i]) * row, row);
       }
     });
     return Batch(out);
@@ -69,8 +71,8 @@ class ArrayDataset final : public Dataset {
 
 }  // namespace datasets
 
-/// Shared ownership of any data set. Made implicitly from a data set, which is copied, from a shared pointer, or from an
-/// Array, whose rows are then the examples.
+/// Shared ownership of any data set. Made implicitly from a data set, which is copied, from a shared pointer, or from
+/// an Array, whose rows are then the examples.
 class DatasetRef {
  public:
   template <std::derived_from<Dataset> D>
@@ -90,6 +92,13 @@ class DatasetRef {
   std::shared_ptr<const Dataset> dataset_;
 };
 
+namespace detail {
+/// The arguments of a constructor that joins data sets; one `Self` alone is to be copied instead.
+template <class Self, class... Parts>
+concept DatasetsFor = (sizeof...(Parts) > 1 || !(std::same_as<Parts, Self> || ...)) &&
+                      (std::convertible_to<Parts, DatasetRef> && ...);
+}  // namespace detail
+
 /// What an iterator hands out: which examples of a data set, read when they are asked for, or before by `fetch`.
 /// `concat_examples` joins it into a Batch.
 class Minibatch {
@@ -101,7 +110,7 @@ class Minibatch {
 
   std::size_t size() const noexcept { return dataset_ ? indices_.size() : examples_.size(); }
   /// Where the examples come from; empty when the minibatch was made of examples.
-  const std::vector<std::int64_t>& indices() const noexcept { return indices_; }
+  std::vector<std::int64_t> indices() const { return indices_; }
   Example operator[](std::size_t i) const {
     if (i >= size()) throw IndexError(concat("[minibatch] example ", i, " of ", size()));
     return examples_.empty() ? (*dataset_)[indices_[i]] : examples_[i];

@@ -50,7 +50,8 @@ class PartFile {
         throw error;
       }
       // Whoever held the lock before may have renamed or removed the file: then start over with a new one.
-      struct stat opened{}, named{};
+      struct stat opened {
+      }, named{};
       if (::fstat(fd_, &opened) == 0 && ::stat(path.c_str(), &named) == 0 && opened.st_ino == named.st_ino) return;
       ::close(fd_);
     }
@@ -63,7 +64,7 @@ class PartFile {
   }
 
   std::int64_t size() const noexcept {
-    struct stat now{};
+    struct stat now {};
     return ::fstat(fd_, &now) == 0 ? std::int64_t{now.st_size} : 0;
   }
   void clear() {
@@ -147,7 +148,9 @@ class DownloadBar {
 class Transfer {
  public:
   Transfer(const std::string& url, PartFile& part, const DownloadOptions& options)
-      : part_(part), max_bytes_(options.max_bytes), offset_(part.size()),
+      : part_(part),
+        max_bytes_(options.max_bytes),
+        offset_(part.size()),
         bar_(url.substr(url.rfind('/') + 1), options.progress) {
     static const CURLcode initialised = curl_global_init(CURL_GLOBAL_DEFAULT);
     curl_.reset(initialised == CURLE_OK ? curl_easy_init() : nullptr);
@@ -235,16 +238,17 @@ class Transfer {
 
 /// Fetches a file from the first of `urls` (mirrors of the same file) that gives it, and puts it at `path`.
 ///
-/// While it loads, it is `path.part`; an interrupted download goes on from there, on the same mirror, the next, or in the
-/// next program. It gets its name when `options.check` has accepted the whole of it, never before. Does nothing when
-/// `path` exists. Mirrors are https:// (certificates are verified); http:// only where a caller passes such a URL.
+/// While it loads, it is `path.part`; an interrupted download goes on from there, on the same mirror, the next, or in
+/// the next program. It gets its name when `options.check` has accepted the whole of it, never before. Does nothing
+/// when `path` exists. Mirrors are https:// (certificates are verified); http:// only where a caller passes such a URL.
 ///
 /// Throws FileError that lists every attempt with its reason.
 inline void download(std::span<const std::string> urls, const std::filesystem::path& path,
                      const DownloadOptions& options = {}) {
   std::error_code failed;
   if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), failed);
-  if (failed) throw FileError(concat("[download] ", path.parent_path().string(), " cannot be made: ", failed.message()));
+  if (failed)
+    throw FileError(concat("[download] ", path.parent_path().string(), " cannot be made: ", failed.message()));
   detail::PartFile part(path.string() + ".part");
   if (std::filesystem::exists(path)) return;
 
@@ -274,8 +278,8 @@ inline void download(std::span<const std::string> urls, const std::filesystem::p
       if (!again) break;
     }
   }
-  throw FileError(concat("[download] ", path.string(), " could not be downloaded; tried", attempts.empty() ? " nothing" : "",
-                         attempts));
+  throw FileError(concat("[download] ", path.string(), " could not be downloaded; tried",
+                         attempts.empty() ? " nothing" : "", attempts));
 }
 
 }  // namespace dnn::inline DNN_ABI::datasets

@@ -19,10 +19,9 @@ namespace detail {
 inline Array field_from(const Array& array) { return array; }
 /// As in Chainer: an integer is int64, a floating-point number float64.
 template <class T>
-  requires std::is_arithmetic_v<T>
-Array field_from(T value) {
-  return scalar(value, std::same_as<T, bool> ? boolean : std::is_integral_v<T> ? int64 : float64);
-}
+  requires std::is_arithmetic_v<T> Array field_from(T value) {
+    return scalar(value, std::same_as<T, bool> ? boolean : std::is_integral_v<T> ? int64 : float64);
+  }
 template <class T>
 concept Field = std::convertible_to<T, Array> || std::is_arithmetic_v<std::remove_cvref_t<T>>;
 }  // namespace detail
@@ -35,9 +34,7 @@ class Example {
   /// Fields are Arrays; numbers become 0-dimensional ones, integers int64, the others float64.
   template <detail::Field... Fields>
     requires(sizeof...(Fields) > 0)
-  Example(const Fields&... fields) {
-    (arrays_.push_back(detail::field_from(fields)), ...);
-  }
+  Example(const Fields&... fields) { (arrays_.push_back(detail::field_from(fields)), ...); }
   static Example named(std::initializer_list<std::pair<std::string_view, Array>> fields) {
     Example example;
     std::vector<std::string> names;

@@ -19,10 +19,13 @@ inline bool is_gzip(std::span<const std::uint8_t> bytes) noexcept {
   return bytes.size() >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b;
 }
 
-/// The decompressed contents of a gzip file, at most `max_bytes` of them. Memory grows with what is really there, not with
-/// what a header claims. Throws FileError naming `file` on damage, truncation, trailing bytes or too much output.
-inline std::vector<std::uint8_t> gunzip(std::span<const std::uint8_t> bytes, std::size_t max_bytes, std::string_view file) {
-  const auto fail = [&](const auto&... reason) -> FileError { return FileError(concat("[gzip] ", file, ": ", reason...)); };
+/// The decompressed contents of a gzip file, at most `max_bytes` of them. Memory grows with what is really there, not
+/// with what a header claims. Throws FileError naming `file` on damage, truncation, trailing bytes or too much output.
+inline std::vector<std::uint8_t> gunzip(std::span<const std::uint8_t> bytes, std::size_t max_bytes,
+                                        std::string_view file) {
+  const auto fail = [&](const auto&... reason) -> FileError {
+    return FileError(concat("[gzip] ", file, ": ", reason...));
+  };
   constexpr std::size_t max_piece = std::numeric_limits<uInt>::max();
   constexpr int gzip_only = 16 + MAX_WBITS;
 
@@ -57,6 +60,7 @@ inline std::vector<std::uint8_t> gunzip(std::span<const std::uint8_t> bytes, std
   if (out_used > max_bytes) throw fail("more than ", max_bytes, " bytes decompressed");
   if (in_used != bytes.size()) throw fail(bytes.size() - in_used, " bytes after the end of the compressed data");
   out.resize(out_used);
+  out.shrink_to_fit();
   return out;
 }
 

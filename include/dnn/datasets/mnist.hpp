@@ -25,16 +25,17 @@
 namespace dnn::inline DNN_ABI::datasets {
 
 struct MnistOptions {
-  bool withlabel = true;                     ///< examples (image, label), or the image alone
-  int ndim = 1;                              ///< image shape: 1 (784), 2 (28, 28), 3 (1, 28, 28)
-  double scale = 1.0;                        ///< the value of a white pixel
-  std::optional<DType> dtype = std::nullopt; ///< of the images; config().dtype if not given
+  bool withlabel = true;                      ///< examples (image, label), or the image alone
+  int ndim = 1;                               ///< image shape: 1 (784), 2 (28, 28), 3 (1, 28, 28)
+  double scale = 1.0;                         ///< the value of a white pixel
+  std::optional<DType> dtype = std::nullopt;  ///< of the images; config().dtype if not given
   DType label_dtype = int32;
-  bool rgb_format = false;                   ///< with ndim 3: the channel three times, (3, 28, 28)
-  std::string data = {};                     ///< a folder that holds the files; nowhere else is then looked
-  std::string source = "auto";               ///< "auto", "mnist", "fashion" or "generated"
-  bool download = true;                      ///< may use the network
-  std::uint64_t seed = 0;                    ///< of generated digits
+  bool rgb_format = false;                ///< with ndim 3: the channel three times, (3, 28, 28)
+  std::string data = {};                  ///< a folder that holds the files; nowhere else is then looked
+  std::string source = "auto";            ///< "auto", "mnist", "fashion" or "generated"
+  bool download = true;                   ///< may use the network
+  std::vector<std::string> mirrors = {};  ///< base URLs to download from, instead of the well-known ones
+  std::uint64_t seed = 0;                 ///< of generated digits
 };
 
 struct TrainTest {
@@ -98,7 +99,9 @@ inline std::vector<std::uint8_t> read_file(const std::filesystem::path& path, st
 inline std::vector<std::uint8_t> mnist_contents(const MnistSource& source, std::size_t file,
                                                 std::vector<std::uint8_t> bytes, const std::string& path) {
   const MnistFile& expected = source.files[file];
-  const auto fail = [&](const auto&... reason) -> FileError { return FileError(concat("[dataset] ", path, ": ", reason...)); };
+  const auto fail = [&](const auto&... reason) -> FileError {
+    return FileError(concat("[dataset] ", path, ": ", reason...));
+  };
   if (is_gzip(bytes)) bytes = gunzip(bytes, mnist_max_bytes, path);
   const Idx idx = parse_idx(bytes, path);
   const std::int64_t count = file < 2 ? 60000 : 10000;
@@ -151,12 +154,15 @@ inline MnistArrays read_mnist(const MnistSource& source, const std::filesystem::
 }
 
 /// Fetches what the cache lacks. Throws FileError that lists what was tried.
-inline void download_mnist(const MnistSource& source, const std::filesystem::path& cache) {
+inline void download_mnist(const MnistSource& source, const std::filesystem::path& cache,
+                           std::vector<std::string> mirrors) {
+  if (mirrors.empty()) mirrors.assign(source.mirrors.begin(), source.mirrors.end());
   for (std::size_t i = 0; i < 4; ++i) {
     const MnistFile& file = source.files[i];
     if (mnist_path(cache, file.name)) continue;
     std::vector<std::string> urls;
-    for (const auto mirror : source.mirrors) urls.push_back(concat(mirror, file.name, ".gz"));
+    for (const auto& mirror : mirrors)
+      urls.push_back(concat(mirror, mirror.ends_with('/') ? "" : "/", file.name, ".gz"));
     const auto path = cache / concat(file.name, ".gz");
     download(urls, path,
              {.check =
@@ -178,7 +184,8 @@ inline std::filesystem::path cache_folder(std::string_view name) {
     return std::filesystem::path(value ? value : "");
   };
   auto base = variable("XDG_CACHE_HOME");
-  if (!base.is_absolute()) base = (variable("HOME").empty() ? std::filesystem::path("/tmp") : variable("HOME")) / ".cache";
+  if (!base.is_absolute())
+    base = (variable("HOME").empty() ? std::filesystem::path("/tmp") : variable("HOME")) / ".cache";
   return base / "dnn" / name;
 }
 
@@ -214,7 +221,7 @@ inline MnistArrays find_mnist(const MnistSource& source, const MnistOptions& opt
   try {
     if (!options.download) throw FileError(concat("[dataset] ", source.name, " is not on this machine"));
     std::fprintf(stderr, "Downloading %s to %s\n", std::string(source.name).c_str(), cache.c_str());
-    download_mnist(source, cache);
+    download_mnist(source, cache, options.mirrors);
   } catch (const FileError& error) {
     if (!replaceable) throw;
     std::fprintf(stderr, "%s\nMNIST cannot be had: generated digits take its place.\n", error.what());
@@ -226,14 +233,17 @@ inline MnistArrays find_mnist(const MnistSource& source, const MnistOptions& opt
 inline Array mnist_images(std::span<const std::uint8_t> pixels, const MnistOptions& options) {
   const auto n = static_cast<std::int64_t>(pixels.size()) / 784;
   const bool rgb = options.rgb_format && options.ndim == 3;
-  const Shape shape = options.ndim == 1 ? Shape{n, 784} : options.ndim == 2 ? Shape{n, 28, 28} : Shape{n, rgb ? 3 : 1, 28, 28};
+  const Shape shape = options.ndim == 1   ? Shape{n, 784}
+                      : options.ndim == 2 ? Shape{n, 28, 28}
+                                          : Shape{n, rgb ? 3 : 1, 28, 28};
   Array images(shape, options.dtype.value_or(config().dtype), Device{});
   // There are but 256 values: scaled once, in the images' own dtype as NumPy does.
   visit_dtype(images.dtype(), [&]<class T>(std::type_identity<T>) {
     using Compute = std::conditional_t<std::is_same_v<T, double>, double, float>;
     std::array<T, 256> values;
     for (std::size_t i = 0; i < 256; ++i) {
-      const auto factor = cast_scalar<Compute>(cast_scalar<std::conditional_t<std::is_integral_v<T>, float, T>>(options.scale / 255.));
+      const auto factor =
+          cast_scalar<Compute>(cast_scalar<std::conditional_t<std::is_integral_v<T>, float, T>>(options.scale / 255.));
       values[i] = cast_scalar<T>(static_cast<Compute>(i) * factor);
     }
     const std::size_t copies = rgb ? 3 : 1;
@@ -250,14 +260,15 @@ inline Array mnist_images(std::span<const std::uint8_t> pixels, const MnistOptio
 inline TupleDataset mnist_dataset(std::vector<std::uint8_t>& pixels, const std::vector<std::uint8_t>& labels,
                                   const MnistOptions& options) {
   const Array images = mnist_images(pixels, options);
-  pixels = {};  // a program that trains should not hold both forms
+  std::vector<std::uint8_t>().swap(pixels);  // a program that trains should not hold both forms
   if (!options.withlabel) return TupleDataset(images);
   return TupleDataset(images, array_from(labels).to(options.label_dtype));
 }
 
 inline TrainTest mnist_datasets(MnistArrays arrays, const MnistOptions& options) {
-  auto test = mnist_dataset(arrays[2], arrays[3], options);
-  return {mnist_dataset(arrays[0], arrays[1], options), std::move(test)};
+  // The larger one first: its bytes are gone before the other takes memory.
+  auto train = mnist_dataset(arrays[0], arrays[1], options);
+  return {std::move(train), mnist_dataset(arrays[2], arrays[3], options)};
 }
 
 }  // namespace detail
@@ -275,8 +286,8 @@ inline TrainTest mnist_datasets(MnistArrays arrays, const MnistOptions& options)
 ///
 /// Images are `pixel * scale / 255`, float32 unless `dtype` or `config().dtype` says otherwise.
 ///
-/// Throws FileError for files that are missing from `data`, damaged or not MNIST, or when a forced source cannot be had;
-/// ArgumentError for an unknown source or an ndim other than 1, 2, 3.
+/// Throws FileError for files that are missing from `data`, damaged or not MNIST, or when a forced source cannot be
+/// had; ArgumentError for an unknown source or an ndim other than 1, 2, 3.
 inline TrainTest get_mnist(const MnistOptions& options = {}) {
   DNN_EXPECT("get_mnist", options.ndim >= 1);
   DNN_EXPECT("get_mnist", options.ndim <= 3);
@@ -291,7 +302,8 @@ inline TrainTest get_mnist(const MnistOptions& options = {}) {
 
 /// Fashion-MNIST: the same format and options, `source` aside. Looked for in `data`, `$DNN_DATASET_ROOT/fashion-mnist`,
 /// the cache and the network; there is no replacement, FileError tells what was tried. Downloads are checked by the
-/// SHA-256 of the .gz files, files that were there before by their structure (numbers of images and labels, labels 0-9).
+/// SHA-256 of the .gz files, files that were there before by their structure (numbers of images and labels, labels
+/// 0-9).
 inline TrainTest get_fashion_mnist(MnistOptions options = {}) {
   options.source = "fashion";
   return get_mnist(options);

@@ -11,8 +11,8 @@
 
 namespace dnn::inline DNN_ABI::datasets {
 
-/// A random order of 0 ... n-1, the one that `numpy.random.RandomState(seed).permutation(n)` gives: a split by seed holds
-/// the same examples as Chainer's.
+/// A random order of 0 ... n-1, the one that `numpy.random.RandomState(seed).permutation(n)` gives: a split by seed
+/// holds the same examples as Chainer's.
 inline std::vector<std::int64_t> numpy_permutation(std::int64_t n, std::uint32_t seed) {
   // The Mersenne Twister MT19937 of Matsumoto and Nishimura, seeded by Knuth's recurrence.
   std::array<std::uint32_t, 624> state;
@@ -62,8 +62,8 @@ inline std::vector<std::int64_t> random_order(std::int64_t n, std::optional<std:
 }
 }  // namespace detail
 
-/// Two parts that share no example: [0, split_at) and [split_at, size), in `order` if one is given. Throws ArgumentError
-/// unless 0 <= split_at < size.
+/// Two parts that share no example: [0, split_at) and [split_at, size), in `order` if one is given. Throws
+/// ArgumentError unless 0 <= split_at < size.
 inline std::pair<SubDataset, SubDataset> split_dataset(const DatasetRef& dataset, std::int64_t split_at,
                                                        std::vector<std::int64_t> order = {}) {
   DNN_EXPECT("split_dataset", split_at >= 0);
@@ -95,9 +95,8 @@ inline std::vector<SubDataset> split_dataset_n_random(const DatasetRef& dataset,
 /// `n_fold` pairs of a training and a test set. The test sets share no example and together cover everything; their
 /// sizes differ by one at most. As in Chainer, the first test set is the last block of the order. Throws ArgumentError
 /// unless 1 <= n_fold <= size.
-inline std::vector<std::pair<SubDataset, SubDataset>> get_cross_validation_datasets(const DatasetRef& dataset,
-                                                                                    std::int64_t n_fold,
-                                                                                    std::vector<std::int64_t> order = {}) {
+inline std::vector<std::pair<SubDataset, SubDataset>> get_cross_validation_datasets(
+    const DatasetRef& dataset, std::int64_t n_fold, std::vector<std::int64_t> order = {}) {
   DNN_EXPECT("get_cross_validation_datasets", n_fold >= 1);
   DNN_EXPECT("get_cross_validation_datasets", n_fold <= dataset.size());
   const auto size = dataset.size();

@@ -38,14 +38,17 @@ class SubDataset : public Dataset {
     std::vector<std::int64_t> places;
     places.reserve(indices.size());
     for (const auto i : indices) {
-      if (i < 0 || i >= size()) throw IndexError(concat("[dataset] index ", i, " is out of range for ", size(), " examples"));
+      if (i < 0 || i >= size())
+        throw IndexError(concat("[dataset] index ", i, " is out of range for ", size(), " examples"));
       places.push_back(place(i));
     }
     return dataset_->gather(places);
   }
 
  private:
-  std::int64_t place(std::int64_t i) const { return order_ ? (*order_)[static_cast<std::size_t>(start_ + i)] : start_ + i; }
+  std::int64_t place(std::int64_t i) const {
+    return order_ ? (*order_)[static_cast<std::size_t>(start_ + i)] : start_ + i;
+  }
 
   DatasetRef dataset_;
   std::int64_t start_, finish_;

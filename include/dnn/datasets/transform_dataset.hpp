@@ -7,7 +7,8 @@
 
 namespace dnn::inline DNN_ABI::datasets {
 
-/// The i-th example is `transform(dataset[i])`, computed anew at every access, by prefetching iterators in their threads.
+/// The i-th example is `transform(dataset[i])`, computed anew at every access, by prefetching iterators in their
+/// threads.
 class TransformDataset : public Dataset {
  public:
   TransformDataset(DatasetRef dataset, std::function<Example(const Example&)> transform)

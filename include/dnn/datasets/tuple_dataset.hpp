@@ -7,13 +7,12 @@
 
 namespace dnn::inline DNN_ABI::datasets {
 
-/// The i-th example joins the i-th examples of all columns: `TupleDataset(images, labels)`. Columns are Arrays (their rows)
-/// or data sets, all of one length. Throws ArgumentError when the lengths differ or there is no column.
+/// The i-th example joins the i-th examples of all columns: `TupleDataset(images, labels)`. Columns are Arrays (their
+/// rows) or data sets, all of one length. Throws ArgumentError when the lengths differ or there is no column.
 class TupleDataset : public Dataset {
  public:
-  /// One TupleDataset alone is copied.
   template <class... Columns>
-    requires(sizeof...(Columns) > 1 || !(std::same_as<Columns, TupleDataset> && ...)) && (std::convertible_to<Columns, DatasetRef> && ...)
+    requires dnn::detail::DatasetsFor<TupleDataset, Columns...>
   explicit TupleDataset(const Columns&... columns) : TupleDataset(std::vector<DatasetRef>{DatasetRef(columns)...}) {}
   explicit TupleDataset(std::vector<DatasetRef> columns) : columns_(std::move(columns)) {
     if (columns_.empty()) throw ArgumentError("[TupleDataset] there is no column");

@@ -1,4 +1,5 @@
-/// Data sets without files or network: arrays side by side, parts, folds, transforms; and joining examples into batches.
+/// Data sets without files or network: arrays side by side, parts, folds, transforms; and joining examples into
+/// batches.
 #pragma once
 
 #include "dnn/datasets/concat_examples.hpp"

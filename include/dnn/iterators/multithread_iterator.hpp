@@ -33,7 +33,8 @@ class MultithreadIterator : public OrderedIterator {
   MultithreadIterator(DatasetRef dataset, std::int64_t batch_size, MultithreadIteratorOptions options = {})
       : OrderedIterator("MultithreadIterator", std::move(dataset), batch_size, options.repeat, options.shuffle,
                         std::move(options.order_sampler)),
-        n_threads_(options.n_threads), n_prefetch_(options.n_prefetch == 0 ? options.n_threads : options.n_prefetch) {
+        n_threads_(options.n_threads),
+        n_prefetch_(options.n_prefetch == 0 ? options.n_threads : options.n_prefetch) {
     DNN_EXPECT("MultithreadIterator", options.n_threads >= 1);
     DNN_EXPECT("MultithreadIterator", options.n_prefetch >= 0);
     forget_prefetched();
@@ -94,7 +95,8 @@ class MultithreadIterator : public OrderedIterator {
       auto indices = advance(ahead_state_);
       if (!indices) return;
       while (threads_.size() < static_cast<std::size_t>(n_threads_)) threads_.emplace_back([this] { work(); });
-      ahead_.push_back(std::make_shared<Job>(Job{Minibatch(dataset_, std::move(*indices)), ahead_state_, config(), current_device()}));
+      ahead_.push_back(std::make_shared<Job>(
+          Job{Minibatch(dataset_, std::move(*indices)), ahead_state_, config(), current_device()}));
       {
         std::lock_guard lock(mutex_);
         todo_.push_back(ahead_.back());
@@ -134,9 +136,9 @@ class MultithreadIterator : public OrderedIterator {
   }
 
   int n_threads_, n_prefetch_;
-  IteratorState ahead_state_;                // after the last of ahead_
-  std::deque<std::shared_ptr<Job>> ahead_;   // in the order of delivery
-  std::mutex mutex_;                         // guards todo_, stop_ and Job::done
+  IteratorState ahead_state_;               // after the last of ahead_
+  std::deque<std::shared_ptr<Job>> ahead_;  // in the order of delivery
+  std::mutex mutex_;                        // guards todo_, stop_ and Job::done
   std::condition_variable wake_, done_;
   std::deque<std::shared_ptr<Job>> todo_;
   bool stop_ = false;

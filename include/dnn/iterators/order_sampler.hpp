@@ -11,8 +11,8 @@
 namespace dnn::inline DNN_ABI::iterators {
 
 /// Called at the start with 0, 1, 2, ... and at the end of every epoch with the order that was, and the position in it
-/// where the minibatch began that completed it. `epoch` is the number of the epoch whose order is asked for. Must return
-/// as many indices as it got; an example may occur several times or not at all.
+/// where the minibatch began that completed it. `epoch` is the number of the epoch whose order is asked for. Must
+/// return as many indices as it got; an example may occur several times or not at all.
 using OrderSampler = std::function<std::vector<std::int64_t>(std::span<const std::int64_t> current_order,
                                                              std::int64_t current_position, std::int64_t epoch)>;
 

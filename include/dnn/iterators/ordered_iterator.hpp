@@ -69,7 +69,8 @@ class OrderedIterator : public Iterator {
     std::vector<std::int64_t> indices;
     indices.reserve(static_cast<std::size_t>(batch_size_));
     const auto take = [&](std::int64_t begin, std::int64_t end) {
-      for (auto i = begin; i < end; ++i) indices.push_back(state.order ? (*state.order)[static_cast<std::size_t>(i)] : i);
+      for (auto i = begin; i < end; ++i)
+        indices.push_back(state.order ? (*state.order)[static_cast<std::size_t>(i)] : i);
     };
     auto begin = state.current_position, end = begin + batch_size_;
     if (!repeat_) end = std::min(end, n);
@@ -96,6 +97,7 @@ class OrderedIterator : public Iterator {
   /// Chainer's keys. SerialIterator calls the order `order`, MultithreadIterator `_order`; both are understood.
   void serialize_state(Serializer& s, std::string_view order_key, std::string_view other_order_key) {
     IteratorState state = state_;
+    double previous = previous_epoch_detail_;
     s("current_position", state.current_position);
     s("epoch", state.epoch);
     s("is_new_epoch", state.is_new_epoch);
@@ -109,13 +111,14 @@ class OrderedIterator : public Iterator {
       }
       if (s.is_loading()) state.order = checked_order(order, s);
     }
-    s("previous_epoch_detail", previous_epoch_detail_);
+    s("previous_epoch_detail", previous);
     if (!s.is_loading()) return;
     if (state.epoch < 0 || state.current_position < 0 || state.current_position > epoch_size(state)) {
       throw SerializationError(concat("[iterator] ", s.path(), ": position ", state.current_position, " of epoch ",
                                       state.epoch, " is not one of ", epoch_size(state), " examples"));
     }
     state_ = std::move(state);
+    previous_epoch_detail_ = previous;
   }
 
   DatasetRef dataset_;
@@ -136,8 +139,8 @@ class OrderedIterator : public Iterator {
   }
   std::shared_ptr<const std::vector<std::int64_t>> checked_order(const Array& order, const Serializer& s) const {
     if (!order.defined() || order.shape() != Shape{epoch_size(state_)}) {
-      throw SerializationError(concat("[iterator] ", s.path(), ": the order is ", order, ", not of ", epoch_size(state_),
-                                      " examples"));
+      throw SerializationError(
+          concat("[iterator] ", s.path(), ": the order is ", order, ", not of ", epoch_size(state_), " examples"));
     }
     const Array indices = order.to(int64);
     for (const auto i : indices.span<std::int64_t>()) {

@@ -6,16 +6,18 @@
 namespace dnn::inline DNN_ABI::iterators {
 
 struct SerialIteratorOptions {
-  bool repeat = true;                          ///< visit the data set again and again, or once
-  std::optional<bool> shuffle = std::nullopt;  ///< a new random order every epoch; the default unless there is a sampler
-  OrderSampler order_sampler = nullptr;        ///< makes the orders instead
+  bool repeat = true;  ///< visit the data set again and again, or once
+  std::optional<bool> shuffle =
+      std::nullopt;                      ///< a new random order every epoch; the default unless there is a sampler
+  OrderSampler order_sampler = nullptr;  ///< makes the orders instead
 };
 
 /// Minibatches of `batch_size` examples, in a new random order every epoch or, with `.shuffle = false`, in order.
 ///
 ///     SerialIterator train_iter(train, 100), test_iter(test, 100, {.repeat = false, .shuffle = false});
 ///
-/// Throws ArgumentError for a batch_size below 1, an empty data set that is to be repeated, or both shuffle and a sampler.
+/// Throws ArgumentError for a batch_size below 1, an empty data set that is to be repeated, or both shuffle and a
+/// sampler.
 class SerialIterator : public OrderedIterator {
  public:
   SerialIterator(DatasetRef dataset, std::int64_t batch_size, SerialIteratorOptions options = {})

@@ -96,15 +96,37 @@ Pack<T> through_eigen(Pack<T> x, F f) noexcept {
   Pack<T> name(Pack<T> x) noexcept {                                             \
     return detail::through_eigen(x, [](const auto& a) { return a.name(); });     \
   }
-DNN_PACK_FUNCTION(exp)
 DNN_PACK_FUNCTION(log)
 DNN_PACK_FUNCTION(log1p)
 DNN_PACK_FUNCTION(expm1)
-DNN_PACK_FUNCTION(sqrt)
 DNN_PACK_FUNCTION(abs)
 DNN_PACK_FUNCTION(sin)
 DNN_PACK_FUNCTION(cos)
 #undef DNN_PACK_FUNCTION
+
+/// 0 where the result is smaller than a normal number: Eigen's version never gets below that, exp(-inf) included.
+template <class T>
+Pack<T> exp(Pack<T> x) noexcept {
+  constexpr double smallest = sizeof(T) == 4 ? -87.3 : -708.3;
+  return where(x < Pack<T>(smallest), 0, detail::through_eigen(x, [](const auto& a) { return a.exp(); }));
+}
+
+/// The processor's own, correctly rounded: Eigen's fast float version gives NaN for infinity.
+template <class T>
+Pack<T> sqrt(Pack<T> x) noexcept {
+#if defined(__SSE2__)
+  if constexpr (sizeof(T) == 4) {
+    if constexpr (simd_bytes == 16) return Pack<T>(typename Pack<T>::Vector(_mm_sqrt_ps(x.v)));
+#if defined(__AVX__)
+    else if constexpr (simd_bytes == 32) return Pack<T>(typename Pack<T>::Vector(_mm256_sqrt_ps(x.v)));
+#endif
+#if defined(__AVX512F__)
+    else return Pack<T>(typename Pack<T>::Vector(_mm512_sqrt_ps(x.v)));
+#endif
+  }
+#endif
+  return detail::through_eigen(x, [](const auto& a) { return a.sqrt(); });
+}
 
 /// NaN stays NaN: Eigen's version clamps it.
 template <class T>

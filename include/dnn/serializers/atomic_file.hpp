@@ -22,7 +22,8 @@ namespace detail {
 /// Hands what was written to `path` (a file or a folder) to the disk.
 inline void sync_path(const std::filesystem::path& path, int flags) {
   const int file = ::open(path.c_str(), flags | O_CLOEXEC);
-  if (file < 0) throw FileError(concat("[file] ", path.string(), ": cannot be opened: ", std::string_view(std::strerror(errno))));
+  if (file < 0)
+    throw FileError(concat("[file] ", path.string(), ": cannot be opened: ", std::string_view(std::strerror(errno))));
   const int failed = ::fsync(file);
   const int reason = errno;
   ::close(file);
@@ -34,9 +35,9 @@ inline void sync_path(const std::filesystem::path& path, int flags) {
 
 }  // namespace detail
 
-/// Calls `write(temporary)` with a new name beside `path`, syncs what it wrote and renames it to `path`. At every moment
-/// `path` is either as it was or complete; when anything throws, the temporary file is removed and `path` untouched.
-/// Throws FileError.
+/// Calls `write(temporary)` with a new name beside `path`, syncs what it wrote and renames it to `path`. At every
+/// moment `path` is either as it was or complete; when anything throws, the temporary file is removed and `path`
+/// untouched. Throws FileError.
 inline void replace_file(const std::filesystem::path& path,
                          const std::function<void(const std::filesystem::path& temporary)>& write) {
   // Process and counter keep concurrent writers apart, in this program and in others.

@@ -17,6 +17,8 @@
 #include <cereal/types/string.hpp>
 #include <cereal/types/vector.hpp>
 
+#include <algorithm>
+#include <charconv>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
@@ -213,18 +215,44 @@ struct JsonIn {
   }
 };
 
-/// Throws FileError where arrays and objects nest deeper than our files do: RapidJSON's parser is recursive.
-inline void expect_shallow_json(std::string_view text) {
+/// `text` with its fractional numbers in their shortest form. Throws FileError where arrays and objects nest deeper
+/// than ours do, or a number is out of range. RapidJSON must not see what this keeps from it: its parser is recursive,
+/// and a zero written like `0e99` is undefined behaviour in version 1.1.
+inline std::string tame_json(std::string_view text) {
   constexpr int deepest = 16;
+  constexpr std::string_view digits = "0123456789", number = "0123456789+-.eE";
   int depth = 0;
-  bool quoted = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (quoted && c == '\\') ++i;
-    else if (c == '"') quoted = !quoted;
-    else if (!quoted && (c == '[' || c == '{') && ++depth > deepest) throw FileError("is nested too deeply");
-    else if (!quoted && (c == ']' || c == '}')) --depth;
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size();) {
+    const std::size_t start = i++;
+    const char c = text[start];
+    if (c == '"') {
+      while (i < text.size() && text[i] != '"') i += text[i] == '\\' ? 2 : 1;
+      i = std::min(i + 1, text.size());
+    } else if (c == '[' || c == '{') {
+      if (++depth > deepest) throw FileError("is nested too deeply");
+    } else if (c == ']' || c == '}') {
+      --depth;
+    } else if (c == '-' || digits.find(c) != std::string_view::npos) {
+      i = std::min(text.find_first_not_of(number, start), text.size());
+      const std::string_view token = text.substr(start, i - start);
+      double value = 0;
+      const auto [end, error] = std::from_chars(token.data(), token.data() + token.size(), value);
+      if (token != "-" && (error != std::errc{} || end != token.data() + token.size())) {  // "-" may begin -Infinity
+        throw FileError(concat("'", token, "' is not a number that a double holds"));
+      }
+      if (token.find_first_of(".eE") != std::string_view::npos) {
+        const std::string shortest = to_text(value);
+        out += shortest;
+        // A whole number stays a fraction: an integer -0 would lose its sign.
+        if (shortest.find_first_of(".e") == std::string::npos) out += ".0";
+        continue;
+      }
+    }
+    out += text.substr(start, i - start);
   }
+  return out;
 }
 
 /// Runs `read(dictionary, entry)`; whatever goes wrong becomes a FileError that names file and entry.
@@ -287,11 +315,10 @@ inline Dictionary parse_binary(const std::string& bytes, const std::string& name
 }
 inline Dictionary parse_json(const std::string& text, const std::string& name) {
   return detail::read_archive(name, [&](Dictionary& out, std::string& entry) {
-    detail::expect_shallow_json(text);
     if (const auto first = text.find_first_not_of(" \t\r\n"); first == std::string::npos || text[first] != '{') {
       throw FileError("is not a JSON object");
     }
-    std::istringstream stream(text);
+    std::istringstream stream(detail::tame_json(text));
     cereal::JSONInputArchive archive(stream);
     while (const char* key = archive.getNodeName()) {
       entry = key;

@@ -36,8 +36,8 @@ inline std::string describe(const Value& value) {
   return value.index() == 0 ? "None" : "a text";
 }
 
-/// True when `from` converts to `to` within NumPy's "same kind": bool, unsigned, signed, float is the order of kinds, and
-/// a dtype goes to any of its own kind or of a later one.
+/// True when `from` converts to `to` within NumPy's "same kind": bool, unsigned, signed, float is the order of kinds,
+/// and a dtype goes to any of its own kind or of a later one.
 constexpr bool can_cast(DType from, DType to) noexcept {
   constexpr auto kind = [](DType d) { return is_float(d) ? 3 : d == DType::boolean ? 0 : d == DType::uint8 ? 1 : 2; };
   return kind(from) <= kind(to);
@@ -121,7 +121,8 @@ class ValueSource {
   virtual ~ValueSource() = default;
   /// Names the source in messages.
   virtual const std::string& name() const = 0;
-  /// The value under `key`, null when there is none; valid until the source goes. Throws FileError when it is malformed.
+  /// The value under `key`, null when there is none; valid until the source goes. Throws FileError when it is
+  /// malformed.
   virtual const Value* find(const std::string& key) = 0;
   /// True when some key starts with `prefix`.
   virtual bool contains_prefix(const std::string& prefix) const = 0;
@@ -189,7 +190,8 @@ class SourceVisitor : public Serializer {
  protected:
   std::string key() const { return prefix_ + path(); }
   std::string where() const { return concat("[load] ", source_.name(), ": entry '", key(), "'"); }
-  /// The value under the current path; null where the target is to be left alone. Throws when it is missing in strict mode.
+  /// The value under the current path; null where the target is to be left alone. Throws when it is missing in strict
+  /// mode.
   const Value* find() {
     if (options_.ignore_names.contains(key())) return nullptr;
     const Value* value = source_.find(key());
@@ -265,7 +267,8 @@ class Loader final : public SourceVisitor {
     const Value* stored = find();
     if (stored == nullptr || stored->index() == 0) return;
     const auto* text = std::get_if<std::string>(stored);
-    if (text == nullptr) throw SerializationError(concat(where(), ": a text is wanted, ", describe(*stored), " is stored"));
+    if (text == nullptr)
+      throw SerializationError(concat(where(), ": a text is wanted, ", describe(*stored), " is stored"));
     value = *text;
   }
   bool on_optional(bool has_value) override {
@@ -298,9 +301,10 @@ class Loader final : public SourceVisitor {
 ///  * Keys that nobody asks for are ignored. A missing key throws SerializationError in strict mode.
 ///
 /// A first pass checks, without changing anything, all that the object would write in its present state: whatever is
-/// malformed, every parameter that is missing, every shape or dtype that does not fit an array, is thrown before anything
-/// is assigned. What only loading itself can find out (a number that is missing or of another kind, a state that the
-/// object does not have yet, the object's own complaint) is thrown when it is met, after earlier values were loaded.
+/// malformed, every parameter that is missing, every shape or dtype that does not fit an array, is thrown before
+/// anything is assigned. What only loading itself can find out (a number that is missing or of another kind, a state
+/// that the object does not have yet, the object's own complaint) is thrown when it is met, after earlier values were
+/// loaded.
 inline void load(ValueSource& source, SerializableRef object, const LoadOptions& options = {}) {
   detail::LoadCheck check(source, options);
   object.serialize(check);

@@ -10,8 +10,8 @@
 /// | U of shape ()    | text, UTF-8                                               |
 /// | O                | None; its pickle is not looked at                         |
 ///
-/// Written: version 1.0, little endian, C order, byte for byte as NumPy 1.24 does. NumPy has no bfloat16: it is written as
-/// float32, which holds each of its values; reading into a bfloat16 target converts back without loss.
+/// Written: version 1.0, little endian, C order, byte for byte as NumPy 1.24 does. NumPy has no bfloat16: it is written
+/// as float32, which holds each of its values; reading into a bfloat16 target converts back without loss.
 ///
 /// Whatever the bytes are, the worst is a FileError that names file, entry and reason: nothing is read beyond them, and
 /// nothing is allocated before it is known that they hold the elements that the header announces.
@@ -44,12 +44,12 @@ namespace dnn::inline DNN_ABI::serializers {
 
 /// What a header says.
 struct NpyHeader {
-  char kind = 'f';          ///< NumPy's letter: f, i, u, b, U or O.
-  std::int64_t width = 4;   ///< Bytes of an element; for U its number of code points.
+  char kind = 'f';         ///< NumPy's letter: f, i, u, b, U or O.
+  std::int64_t width = 4;  ///< Bytes of an element; for U its number of code points.
   bool big_endian = false;
   bool fortran_order = false;
   Shape shape;
-  std::size_t size = 0;     ///< Bytes up to the first element.
+  std::size_t size = 0;  ///< Bytes up to the first element.
 };
 
 namespace detail {
@@ -101,10 +101,10 @@ class NpyHeaderParser {
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), header.width);
     if (error != std::errc{} || end != digits.data() + digits.size() || header.width < 0) unsupported();
     const std::int64_t w = header.width;
-    const bool known = header.kind == 'f'   ? w == 2 || w == 4 || w == 8
-                       : header.kind == 'b' ? w == 1
+    const bool known = header.kind == 'f'                         ? w == 2 || w == 4 || w == 8
+                       : header.kind == 'b'                       ? w == 1
                        : header.kind == 'i' || header.kind == 'u' ? w == 1 || w == 2 || w == 4 || w == 8
-                                            : header.kind == 'U';
+                                                                  : header.kind == 'U';
     if (!known) unsupported();
   }
   Shape sizes() {
@@ -309,7 +309,8 @@ inline DType npy_dtype(const NpyHeader& header) {
 inline Value read_npy(ByteSource& source) {
   const NpyHeader header = read_npy_header(source);
   if (header.kind == 'O') {
-    if (header.shape.ndim() != 0) source.fail(concat("objects of shape ", header.shape, " are not supported, only None"));
+    if (header.shape.ndim() != 0)
+      source.fail(concat("objects of shape ", header.shape, " are not supported, only None"));
     return std::monostate{};
   }
 

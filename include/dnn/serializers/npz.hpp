@@ -22,7 +22,8 @@ struct SaveNpzOptions {
 
 /// Writes every value of `dictionary` as the member `<key>.npy`, in alphabetical order; the arrays are not copied. The
 /// file gets exactly the name `path` and is replaced only once complete. Throws FileError.
-inline void save_npz(const std::filesystem::path& path, const Dictionary& dictionary, const SaveNpzOptions& options = {}) {
+inline void save_npz(const std::filesystem::path& path, const Dictionary& dictionary,
+                     const SaveNpzOptions& options = {}) {
   std::vector<ZipEntry> entries;
   entries.reserve(dictionary.size());
   for (const auto& [key, value] : dictionary) {
@@ -93,8 +94,9 @@ inline Dictionary load_npz(const std::filesystem::path& path) { return NpzSource
 ///     load_npz("snapshot", model, {.path = "updater/model:main/"});
 ///     load_npz("old.npz", model, {.strict = false, .ignore_names = {"predictor/l3/W", "predictor/l3/b"}});
 ///
-/// Throws FileError when the archive or a member that is asked for is malformed, SerializationError when a key is missing
-/// or a value does not fit. A malformed archive changes nothing; see `load` for what else is found out beforehand.
+/// Throws FileError when the archive or a member that is asked for is malformed, SerializationError when a key is
+/// missing or a value does not fit. A malformed archive changes nothing; see `load` for what else is found out
+/// beforehand.
 inline void load_npz(const std::filesystem::path& path, SerializableRef object, const LoadOptions& options = {}) {
   NpzSource source(path);
   load(source, object, options);

@@ -53,7 +53,8 @@ inline ZipHandle zip_open_source(zip_source_t* source, int flags, ZipError& erro
 inline void write_empty_zip(const std::filesystem::path& path) {
   constexpr char record[22] = {'P', 'K', 5, 6};
   std::ofstream file(path, std::ios::binary);
-  if (!file.write(record, sizeof record).flush()) throw FileError(concat("[npz] ", path.string(), ": cannot be written"));
+  if (!file.write(record, sizeof record).flush())
+    throw FileError(concat("[npz] ", path.string(), ": cannot be written"));
 }
 
 class ZipMember final : public ByteSource {
@@ -113,15 +114,16 @@ class ZipReader {
     constexpr zip_uint64_t needed = ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD;
     if ((stat.valid & needed) != needed) throw FileError(concat("[npz] ", where, ": has no size"));
     // Deflate cannot exceed a ratio of 1032, so this bounds what a file can make anybody allocate.
-    const bool possible = stat.comp_size <= file_size_ && (stat.comp_method == ZIP_CM_STORE
-                                                               ? stat.size == stat.comp_size
-                                                               : stat.size / 1032 <= stat.comp_size);
+    const bool possible =
+        stat.comp_size <= file_size_ &&
+        (stat.comp_method == ZIP_CM_STORE ? stat.size == stat.comp_size : stat.size / 1032 <= stat.comp_size);
     if (!possible) {
-      throw FileError(concat("[npz] ", where, ": declares ", stat.size, " bytes, which ", stat.comp_size, " compressed bytes in a file of ",
-                             file_size_, " cannot hold"));
+      throw FileError(concat("[npz] ", where, ": declares ", stat.size, " bytes, which ", stat.comp_size,
+                             " compressed bytes in a file of ", file_size_, " cannot hold"));
     }
     if (stat.comp_method != ZIP_CM_STORE && stat.comp_method != ZIP_CM_DEFLATE) {
-      throw FileError(concat("[npz] ", where, ": compression method ", stat.comp_method, " is not supported, only 0 and 8 are"));
+      throw FileError(
+          concat("[npz] ", where, ": compression method ", stat.comp_method, " is not supported, only 0 and 8 are"));
     }
     zip_file_t* file = zip_fopen_index(archive_.get(), found->second, 0);
     if (file == nullptr) throw_error(where);
@@ -155,9 +157,9 @@ struct ZipEntry {
   std::shared_ptr<const void> owner = nullptr;
 };
 
-/// Writes an archive that replaces `path` only when it is complete. Every member is dated 1980-01-01 00:00, so that equal
-/// content gives equal bytes. `deflate` compresses (zlib's default level), otherwise members are stored. ZIP64 where
-/// sizes or counts ask for it. The bodies are not copied. Throws FileError.
+/// Writes an archive that replaces `path` only when it is complete. Every member is dated 1980-01-01 00:00, so that
+/// equal content gives equal bytes. `deflate` compresses (zlib's default level), otherwise members are stored. ZIP64
+/// where sizes or counts ask for it. The bodies are not copied. Throws FileError.
 inline void write_zip(const std::filesystem::path& path, std::span<const ZipEntry> entries, bool deflate) {
   replace_file(path, [&](const std::filesystem::path& temporary) {
     if (entries.empty()) return detail::write_empty_zip(temporary);

@@ -21,7 +21,7 @@ struct Absolute {
   }
   template <int I, class V>
   V grad(V gy, V x, V) const {
-    return where(x > 0, gy, where(x < 0, -gy, 0 * gy));
+    return where(x > 0, gy, where(x < 0, -gy, 0));
   }
 };
 

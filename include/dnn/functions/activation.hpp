@@ -1,0 +1,17 @@
+#pragma once
+
+#include "dnn/functions/activation/clipped_relu.hpp"
+#include "dnn/functions/activation/crelu.hpp"
+#include "dnn/functions/activation/elu.hpp"
+#include "dnn/functions/activation/hard_sigmoid.hpp"
+#include "dnn/functions/activation/leaky_relu.hpp"
+#include "dnn/functions/activation/log_softmax.hpp"
+#include "dnn/functions/activation/maxout.hpp"
+#include "dnn/functions/activation/prelu.hpp"
+#include "dnn/functions/activation/relu.hpp"
+#include "dnn/functions/activation/selu.hpp"
+#include "dnn/functions/activation/sigmoid.hpp"
+#include "dnn/functions/activation/softmax.hpp"
+#include "dnn/functions/activation/softplus.hpp"
+#include "dnn/functions/activation/swish.hpp"
+#include "dnn/functions/activation/tanh.hpp"

@@ -1,0 +1,95 @@
+/// Windows that slide over images, and the matrix of what they see.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+
+#include "dnn/core/abi.hpp"
+
+namespace dnn::inline DNN_ABI::kernels {
+
+/// A k_h x k_w window that stands at out_h x out_w places of an h x w image. Cell (ky, kx) of the window at place
+/// (oy, ox) lies on pixel (oy * s_y - p_y + ky * d_y, ox * s_x - p_x + kx * d_x), which may be outside of the image.
+struct Window2D {
+  std::int64_t h = 0, w = 0, out_h = 0, out_w = 0;
+  std::int64_t k_h = 1, k_w = 1, s_y = 1, s_x = 1, p_y = 0, p_x = 0, d_y = 1, d_x = 1;
+
+  std::int64_t pixels() const noexcept { return h * w; }
+  std::int64_t places() const noexcept { return out_h * out_w; }
+  std::int64_t cells() const noexcept { return k_h * k_w; }
+  /// Every place sees exactly its own pixel.
+  bool is_identity() const noexcept {
+    return k_h == 1 && k_w == 1 && s_y == 1 && s_x == 1 && p_y == 0 && p_x == 0 && out_h == h && out_w == w;
+  }
+};
+
+namespace detail {
+
+/// The places [first, last) of one axis at which an offset from `o * stride` lies inside [0, size).
+struct PlaceRange {
+  std::int64_t first, last;
+};
+inline PlaceRange places_inside(std::int64_t places, std::int64_t stride, std::int64_t offset, std::int64_t size) noexcept {
+  const auto first = offset >= 0 ? 0 : (-offset + stride - 1) / stride;
+  const auto last = offset >= size ? 0 : (size - 1 - offset) / stride + 1;
+  return {std::min(first, places), std::max(std::min(first, places), std::min(last, places))};
+}
+
+/// body(column row, place row, first place, last place, pixel) for every row of `out_w` places, `pixel` being that of the
+/// first place inside the image; first == last where the whole row is outside.
+template <class Body>
+void for_each_row(const Window2D& w, std::int64_t channels, Body body) {
+  for (std::int64_t c = 0; c < channels; ++c) {
+    for (std::int64_t ky = 0; ky < w.k_h; ++ky) {
+      const auto ys = places_inside(w.out_h, w.s_y, ky * w.d_y - w.p_y, w.h);
+      for (std::int64_t kx = 0; kx < w.k_w; ++kx) {
+        const auto xs = places_inside(w.out_w, w.s_x, kx * w.d_x - w.p_x, w.w);
+        const auto row = (c * w.k_h + ky) * w.k_w + kx;
+        for (std::int64_t oy = 0; oy < w.out_h; ++oy) {
+          if (oy < ys.first || oy >= ys.last || xs.first == xs.last) {
+            body(row, oy, std::int64_t{0}, std::int64_t{0}, std::int64_t{0});
+          } else {
+            const auto y = oy * w.s_y - w.p_y + ky * w.d_y, x = xs.first * w.s_x - w.p_x + kx * w.d_x;
+            body(row, oy, xs.first, xs.last, (c * w.h + y) * w.w + x);
+          }
+        }
+      }
+    }
+  }
+}
+
+}  // namespace detail
+
+/// columns[(c, ky, kx), (oy, ox)] = the pixel of channel c there, 0 outside. Rows of `columns` are `ld` apart, so that
+/// the columns of several images can stand side by side.
+template <class T>
+void im2col(const Window2D& w, std::int64_t channels, const T* image, T* columns, std::int64_t ld) {
+  detail::for_each_row(w, channels, [&](auto row, auto oy, auto first, auto last, auto pixel) {
+    T* out = columns + row * ld + oy * w.out_w;
+    const T* in = image + pixel;
+    std::fill(out, out + first, T(0));
+    if (w.s_x == 1) {
+      std::copy(in, in + (last - first), out + first);
+    } else {
+      for (std::int64_t i = 0; i < last - first; ++i) out[first + i] = in[i * w.s_x];
+    }
+    std::fill(out + last, out + w.out_w, T(0));
+  });
+}
+
+/// The transpose of im2col: adds every column entry to its pixel.
+template <class T>
+void col2im(const Window2D& w, std::int64_t channels, const T* columns, std::int64_t ld, T* image) {
+  detail::for_each_row(w, channels, [&](auto row, auto oy, auto first, auto last, auto pixel) {
+    const T* in = columns + row * ld + oy * w.out_w + first;
+    T* out = image + pixel;
+    if (w.s_x == 1) {
+      for (std::int64_t i = 0; i < last - first; ++i) out[i] += in[i];
+    } else {
+      for (std::int64_t i = 0; i < last - first; ++i) out[i * w.s_x] += in[i];
+    }
+  });
+}
+
+}  // namespace dnn::inline DNN_ABI::kernels

@@ -1,0 +1,28 @@
+/// Memory of one kernel call, from the caching pool.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "dnn/memory/pool.hpp"
+
+namespace dnn::inline DNN_ABI::kernels {
+
+/// `count` uninitialised elements until the end of the scope.
+template <class T>
+class Scratch {
+ public:
+  explicit Scratch(std::int64_t count)
+      : bytes_(static_cast<std::size_t>(count) * sizeof(T)), data_(static_cast<T*>(host_pool().allocate(bytes_))) {}
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  ~Scratch() { host_pool().deallocate(data_, bytes_); }
+
+  T* data() const noexcept { return data_; }
+
+ private:
+  std::size_t bytes_;
+  T* data_;
+};
+
+}  // namespace dnn::inline DNN_ABI::kernels

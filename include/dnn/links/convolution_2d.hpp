@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "dnn/functions/connection/convolution_2d.hpp"
+#include "dnn/initializers/constant.hpp"
+#include "dnn/initializers/normal.hpp"
+#include "dnn/links/link.hpp"
+
+namespace dnn::inline DNN_ABI::links {
+
+struct Convolution2DOptions {
+  Pair stride = 1;
+  Pair pad = 0;
+  bool nobias = false;
+  Initializer initialW = {};      ///< default: LeCunNormal
+  Initializer initial_bias = {};  ///< default: zero
+  Pair dilate = 1;
+  int groups = 1;
+};
+
+/// A two-dimensional convolution layer; `functions::convolution_2d` says what it computes.
+///
+///     links::Convolution2D conv1(1, 32, 3), conv2(64, 3, {.pad = 1});
+///     Variable y = conv2(relu(conv1(x)));
+///
+/// Parameters: W (out_channels, in_channels / groups, kernel height, kernel width), b (out_channels) unless `nobias`.
+/// Without in_channels W is initialised at the first call. Throws ArgumentError for a size below 1, and where groups do not
+/// divide the channels.
+class Convolution2D : public Link<Convolution2D> {
+ public:
+  dnn::Parameter W;
+  std::optional<dnn::Parameter> b;
+
+  Convolution2D(std::int64_t out_channels, Pair ksize, const Convolution2DOptions& options = {})
+      : Convolution2D(std::nullopt, out_channels, ksize, options) {}
+  Convolution2D(std::optional<std::int64_t> in_channels, std::int64_t out_channels, Pair ksize,
+                const Convolution2DOptions& options = {})
+      : W(options.initialW ? options.initialW : initializers::LeCunNormal{}),
+        out_channels_(out_channels),
+        ksize_(ksize),
+        options_{.stride = options.stride, .pad = options.pad, .dilate = options.dilate, .groups = options.groups} {
+    DNN_EXPECT("Convolution2D", out_channels > 0);
+    DNN_EXPECT("Convolution2D", options.groups > 0);
+    DNN_EXPECT("Convolution2D", out_channels % options.groups == 0);
+    if (in_channels) initialize(*in_channels);
+    if (!options.nobias) {
+      b.emplace(options.initial_bias ? options.initial_bias : initializers::Zero{}, Shape{out_channels});
+    }
+  }
+
+  /// (N, in_channels, H, W) to (N, out_channels, OH, OW).
+  Variable operator()(const Variable& x) {
+    if (!W.is_initialized()) {
+      DNN_EXPECT("Convolution2D", x.ndim() == 4);
+      initialize(x.shape()[1]);
+    }
+    return convolution_2d(x, W, b ? *b : Variable{}, options_);
+  }
+
+  void serialize(Serializer& s) {
+    s("W", W);
+    if (b) s("b", *b);
+  }
+
+ private:
+  void initialize(std::int64_t in_channels) {
+    DNN_EXPECT("Convolution2D", in_channels > 0);
+    DNN_EXPECT("Convolution2D", in_channels % options_.groups == 0);
+    W.initialize({out_channels_, in_channels / options_.groups, ksize_.y, ksize_.x});
+  }
+
+  std::int64_t out_channels_;
+  Pair ksize_;
+  functions::Convolution2DOptions options_;
+};
+
+}  // namespace dnn::inline DNN_ABI::links

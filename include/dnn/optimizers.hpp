@@ -1,0 +1,22 @@
+/// All optimizers and their hooks.
+#pragma once
+
+#include "dnn/optimizers/ada_delta.hpp"
+#include "dnn/optimizers/ada_grad.hpp"
+#include "dnn/optimizers/adam.hpp"
+#include "dnn/optimizers/corrected_momentum_sgd.hpp"
+#include "dnn/optimizers/gradient_method.hpp"
+#include "dnn/optimizers/hooks/gradient_clipping.hpp"
+#include "dnn/optimizers/hooks/gradient_hard_clipping.hpp"
+#include "dnn/optimizers/hooks/gradient_lars.hpp"
+#include "dnn/optimizers/hooks/gradient_noise.hpp"
+#include "dnn/optimizers/hooks/lasso.hpp"
+#include "dnn/optimizers/hooks/weight_decay.hpp"
+#include "dnn/optimizers/momentum_sgd.hpp"
+#include "dnn/optimizers/msvag.hpp"
+#include "dnn/optimizers/nesterov_ag.hpp"
+#include "dnn/optimizers/optimizer.hpp"
+#include "dnn/optimizers/rmsprop.hpp"
+#include "dnn/optimizers/rmsprop_graves.hpp"
+#include "dnn/optimizers/sgd.hpp"
+#include "dnn/optimizers/smorms3.hpp"

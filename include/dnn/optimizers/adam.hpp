@@ -1,0 +1,97 @@
+/// Adam and its relatives: AdamW, AMSGrad, AdaBound, AMSBound.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+
+#include "dnn/optimizers/gradient_method.hpp"
+
+namespace dnn::inline DNN_ABI::optimizers {
+
+struct AdamRule {
+  double alpha = 0.001;          ///< step size
+  double beta1 = 0.9;            ///< decay of the mean of gradients
+  double beta2 = 0.999;          ///< decay of the mean of squares
+  double eps = 1e-8;             ///< added to the root, which is not corrected
+  double eta = 1;                ///< multiplies the whole step, for schedules
+  double weight_decay_rate = 0;  ///< of the parameter itself, not through the gradient; multiplied by eta, not by alpha
+  bool amsgrad = false;          ///< divides by the largest v so far
+  bool adabound = false;         ///< bounds the step towards `final_lr`
+  double final_lr = 0.1;         ///< of AdaBound; follows alpha
+  double gamma = 0.001;          ///< how fast AdaBound's bounds close
+
+  OptimizerStates states() const {
+    if (amsgrad) return {{"m"}, {"v"}, {"vhat"}};
+    return {{"m"}, {"v"}};
+  }
+
+  /// alpha sqrt(1 - beta2^t) / (1 - beta1^t). Throws ArgumentError before the first update.
+  double learning_rate(std::int64_t t) const {
+    if (t == 0) throw ArgumentError("[Adam] before the first update there is no learning rate");
+    const auto n = static_cast<double>(t);
+    return alpha * std::sqrt(1 - std::pow(beta2, n)) / (1 - std::pow(beta1, n));
+  }
+
+  void update(ParameterUpdate& u, const AdamRule& at_setup) const {
+    if (eps != 0 && u.dtype() != DType::float64 && static_cast<float>(eps) == 0) {
+      throw ArgumentError(concat("[Adam] eps ", eps, " is 0 in float32"));
+    }
+    const double step = learning_rate(u.t()), keep = 1 - eta * weight_decay_rate;
+    double lower = -std::numeric_limits<double>::infinity(), upper = -lower;
+    if (adabound) {
+      const double last = final_lr * alpha / at_setup.alpha, t = static_cast<double>(u.t());
+      lower = last * (1 - 1 / (gamma * t + 1));
+      upper = last * (1 + 1 / (gamma * t));
+    }
+    if (amsgrad) {
+      u.pass<3>([h = *this, step, keep, lower, upper](auto& p, auto g, auto& m, auto& v, auto& vhat) {
+        m = m + (1 - h.beta1) * (g - m);
+        v = v + (1 - h.beta2) * (g * g - v);
+        vhat = maximum(vhat, v);
+        p = keep * p - h.eta * (minimum(maximum(step / (sqrt(vhat) + h.eps), lower), upper) * m);
+      });
+    } else if (adabound) {
+      u.pass<2>([h = *this, step, keep, lower, upper](auto& p, auto g, auto& m, auto& v) {
+        m = m + (1 - h.beta1) * (g - m);
+        v = v + (1 - h.beta2) * (g * g - v);
+        p = keep * p - h.eta * (minimum(maximum(step / (sqrt(v) + h.eps), lower), upper) * m);
+      });
+    } else {
+      u.pass<2>([h = *this, step, keep](auto& p, auto g, auto& m, auto& v) {
+        m = m + (1 - h.beta1) * (g - m);
+        v = v + (1 - h.beta2) * (g * g - v);
+        p = keep * p - (h.eta * step) * m / (sqrt(v) + h.eps);
+      });
+    }
+  }
+};
+
+/// Adam: m += (1 - beta1) (g - m); v += (1 - beta2) (g^2 - v);
+/// p = (1 - eta weight_decay_rate) p - eta alpha sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt(v) + eps).
+/// Kingma, Ba, 2015. States: m, v, and vhat with `amsgrad`.
+using Adam = GradientMethod<AdamRule>;
+
+/// Adam with `.weight_decay_rate`, which defaults to 0. Loshchilov, Hutter, 2019.
+using AdamW = Adam;
+
+/// Adam with `amsgrad`. Reddi, Kale, Kumar, 2018.
+class AMSGrad : public Adam {
+ public:
+  explicit AMSGrad(AdamRule h = {}) : Adam((h.amsgrad = true, h)) {}
+};
+
+/// Adam with `adabound`: each element's step is clipped to last (1 - 1 / (gamma t + 1)) ... last (1 + 1 / (gamma t)),
+/// where last = final_lr alpha / (alpha at setup). Luo, Xiong, Liu, Sun, 2019.
+class AdaBound : public Adam {
+ public:
+  explicit AdaBound(AdamRule h = {}) : Adam((h.adabound = true, h)) {}
+};
+
+/// AdaBound with `amsgrad`.
+class AMSBound : public Adam {
+ public:
+  explicit AMSBound(AdamRule h = {}) : Adam((h.adabound = h.amsgrad = true, h)) {}
+};
+
+}  // namespace dnn::inline DNN_ABI::optimizers

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string_view>
+
+#include "dnn/optimizers/hooks/change_gradient.hpp"
+
+namespace dnn::inline DNN_ABI::optimizer_hooks {
+
+/// Clips every element of the gradients to [lower_bound, upper_bound].
+struct GradientHardClipping {
+  double lower_bound;
+  double upper_bound;
+
+  static constexpr std::string_view name = "GradientHardClipping";
+
+  void operator()(UpdateRule&, Parameter& parameter) const {
+    detail::change_gradient(parameter, [lower = lower_bound, upper = upper_bound](auto& g, auto) {
+      g = minimum(maximum(g, lower), upper);
+    });
+  }
+};
+
+}  // namespace dnn::inline DNN_ABI::optimizer_hooks

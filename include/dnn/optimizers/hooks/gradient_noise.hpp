@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cmath>
+#include <string_view>
+
+#include "dnn/optimizers/hooks/change_gradient.hpp"
+
+namespace dnn::inline DNN_ABI::optimizer_hooks {
+
+/// Adds normal noise of variance eta / (1 + t)^0.55 to the gradients, t the updates so far. Neelakantan et al., 2015.
+/// The numbers come from `default_generator()`.
+struct GradientNoise {
+  double eta;
+
+  static constexpr std::string_view name = "GradientNoise";
+
+  void operator()(UpdateRule& rule, Parameter& parameter) const {
+    if (!parameter.grad_variable().defined()) return;
+    const double deviation = std::sqrt(eta / std::pow(1 + static_cast<double>(rule.t()), 0.55));
+    const Array noise = random::normal(parameter.shape(), 0, deviation, parameter.dtype());
+    const Array gradient = mutable_gradient(parameter);
+    detail::change_array(gradient, noise, [](auto& g, auto n) { g = g + n; });
+  }
+};
+
+}  // namespace dnn::inline DNN_ABI::optimizer_hooks

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string_view>
+
+#include "dnn/optimizers/hooks/change_gradient.hpp"
+
+namespace dnn::inline DNN_ABI::optimizer_hooks {
+
+/// Adds rate * p to the gradients: the derivative of an L2 penalty rate / 2 * |p|^2. With Adam and its likes, which rescale
+/// gradients, `weight_decay_rate` decays better.
+struct WeightDecay {
+  double rate;
+
+  static constexpr std::string_view name = "WeightDecay";
+
+  void operator()(UpdateRule&, Parameter& parameter) const {
+    detail::change_gradient(parameter, [rate = rate](auto& g, auto p) { g = g + rate * p; });
+  }
+};
+
+}  // namespace dnn::inline DNN_ABI::optimizer_hooks

@@ -1,0 +1,25 @@
+#pragma once
+
+#include "dnn/optimizers/gradient_method.hpp"
+
+namespace dnn::inline DNN_ABI::optimizers {
+
+struct MomentumSGDRule {
+  double lr = 0.01;       ///< learning rate
+  double momentum = 0.9;  ///< how much of the last step goes into this one
+
+  static OptimizerStates states() { return {{"v"}}; }
+
+  void update(ParameterUpdate& u) const {
+    u.pass<1>([h = *this](auto& p, auto g, auto& v) {
+      v = h.momentum * v - h.lr * g;
+      p = p + v;
+    });
+  }
+};
+
+/// SGD with momentum: v = momentum v - lr g; p += v. The learning rate is part of v.
+/// State: v.
+using MomentumSGD = GradientMethod<MomentumSGDRule>;
+
+}  // namespace dnn::inline DNN_ABI::optimizers

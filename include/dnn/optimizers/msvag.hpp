@@ -1,0 +1,41 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+
+#include "dnn/optimizers/gradient_method.hpp"
+
+namespace dnn::inline DNN_ABI::optimizers {
+
+struct MSVAGRule {
+  double lr = 0.1;               ///< learning rate
+  double beta = 0.9;             ///< decay of both means
+  double eta = 1;                ///< multiplies the whole step, for schedules
+  double weight_decay_rate = 0;  ///< of the parameter itself, not through the gradient
+
+  static OptimizerStates states() { return {{"m"}, {"v"}}; }
+
+  void update(ParameterUpdate& u) const {
+    const double power = std::pow(beta, static_cast<double>(u.t()));
+    const double rho = std::min(((1 - beta) * (1 - beta) * (1 - power * power)) /
+                                    ((1 - power) * (1 - power) * (1 - beta * beta)),
+                                0.9999);
+    const double correction = 1 - power;
+    u.pass<2>([h = *this, rho, correction](auto& p, auto g, auto& m, auto& v) {
+      m = m + (1 - h.beta) * (g - m);
+      v = v + (1 - h.beta) * (g * g - v);
+      const auto mt = m / correction;
+      const auto mt2 = mt * mt;
+      const auto s = (v / correction - mt2) / (1 - rho);
+      const auto factor = minimum(maximum(mt2 / (mt2 + rho * s), 0), 1);
+      p = p - h.eta * (h.lr * mt * where(factor == factor, factor, 0) + h.weight_decay_rate * p);
+    });
+  }
+};
+
+/// M-SVAG, momentum adapted to the variance of the gradient: m and v are means of g and g^2, corrected by 1 - beta^t;
+/// p -= eta (lr m factor + weight_decay_rate p). Balles, Hennig, 2018.
+/// States: m, v.
+using MSVAG = GradientMethod<MSVAGRule>;
+
+}  // namespace dnn::inline DNN_ABI::optimizers

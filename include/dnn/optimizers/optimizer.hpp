@@ -1,0 +1,342 @@
+/// `Optimizer`: what all optimizers share: the parameters of a model, their states, hooks, counting, saving.
+///
+///     optimizers::Adam optimizer{{.alpha = 1e-3}};
+///     optimizer.setup(model);
+///     optimizer.add_hook(optimizer_hooks::WeightDecay{1e-4});
+///     optimizer.update(loss_of, x, t);      // forward, clear the gradients, backward, update
+///
+/// The model outlives the optimizer and is not moved. Parameters that are uninitialised at `setup` are updated once they
+/// are initialised; parameters added later are not.
+#pragma once
+
+#include <algorithm>
+#include <concepts>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "dnn/array/factories.hpp"
+#include "dnn/autograd/backward.hpp"
+#include "dnn/autograd/parameter.hpp"
+#include "dnn/autograd/serializer.hpp"
+#include "dnn/core/config.hpp"
+#include "dnn/core/error.hpp"
+#include "dnn/kernels/update.hpp"
+#include "dnn/links/link.hpp"
+
+namespace dnn::inline DNN_ABI {
+
+/// When a hook runs: before the updates or after them.
+enum class HookTiming { pre, post };
+
+struct HookOptions {
+  std::string name = {};                            ///< default: the hook's own `name`
+  std::optional<HookTiming> timing = std::nullopt;  ///< default: the hook's own `timing`, or pre
+};
+
+namespace detail {
+
+/// Hooks by name, in the order in which they were added.
+template <class... Args>
+class HookList {
+ public:
+  using Function = std::function<void(Args...)>;
+
+  template <class Hook>
+  void add(const Hook& hook, Function function, HookOptions options) {
+    if constexpr (requires { options.name = hook.name; }) {
+      if (options.name.empty()) options.name = hook.name;
+    }
+    if constexpr (requires { options.timing = hook.timing; }) {
+      if (!options.timing) options.timing = hook.timing;
+    }
+    if (options.name.empty()) throw ArgumentError("[add_hook] the hook has no name: give it one with {.name = ...}");
+    if (find(options.name) != hooks_.end()) {
+      throw ArgumentError(concat("[add_hook] there is a hook '", options.name, "' already"));
+    }
+    hooks_.push_back({std::move(options.name), options.timing.value_or(HookTiming::pre), std::move(function)});
+  }
+  void remove(std::string_view name) {
+    const auto found = find(name);
+    if (found == hooks_.end()) throw ArgumentError(concat("[remove_hook] there is no hook '", name, "'"));
+    hooks_.erase(found);
+  }
+  void clear() noexcept { hooks_.clear(); }
+  void call(HookTiming timing, Args... args) const {
+    for (const auto& hook : hooks_) {
+      if (hook.timing == timing) hook.function(args...);
+    }
+  }
+
+ private:
+  struct Hook {
+    std::string name;
+    HookTiming timing;
+    Function function;
+  };
+  auto find(std::string_view name) {
+    return std::find_if(hooks_.begin(), hooks_.end(), [&](const auto& hook) { return hook.name == name; });
+  }
+
+  std::vector<Hook> hooks_;
+};
+
+}  // namespace detail
+
+/// An array that an optimizer keeps beside a parameter, and what it starts with.
+struct OptimizerState {
+  std::string_view name;
+  double initial = 0;
+  Array array = {};
+};
+using OptimizerStates = SmallVector<OptimizerState, 3>;
+
+/// What an optimizer knows of one parameter.
+class UpdateRule {
+ public:
+  UpdateRule(std::string path, Parameter parameter) : path_(std::move(path)), parameter_(std::move(parameter)) {}
+
+  /// `/predictor/l1/W`.
+  const std::string& path() const noexcept { return path_; }
+  Parameter& parameter() noexcept { return parameter_; }
+  const Parameter& parameter() const noexcept { return parameter_; }
+  /// Updates of this parameter. Frozen ones (`Parameter::set_update_enabled`, `Link::disable_update`) do not count.
+  std::int64_t t() const noexcept { return t_; }
+  /// The state called `name`; undefined before the first update. Throws ArgumentError when the optimizer has none.
+  const Array& state(std::string_view name) const {
+    for (const auto& state : states_) {
+      if (state.name == name) return state.array;
+    }
+    throw ArgumentError(concat("[optimizer] ", path_, " has no state '", name, "'"));
+  }
+
+  /// Gives this parameter a hyperparameter of its own; the others stay the optimizer's.
+  void set_hyperparameter(std::string_view name, double value) {
+    for (auto& own : overrides_) {
+      if (own.first == name) {
+        own.second = value;
+        return;
+      }
+    }
+    overrides_.emplace_back(name, value);
+  }
+
+  /// A hook for this parameter alone: `hook(UpdateRule&, Parameter&)`.
+  template <class Hook>
+    requires std::invocable<Hook&, UpdateRule&, Parameter&>
+  void add_hook(Hook hook, HookOptions options = {}) {
+    const Hook& named = hook;
+    hooks_.add(named, std::function<void(UpdateRule&, Parameter&)>(hook), std::move(options));
+  }
+  void remove_hook(std::string_view name) { hooks_.remove(name); }
+
+ private:
+  friend class Optimizer;
+
+  std::string path_;
+  Parameter parameter_;
+  std::int64_t t_ = 0;
+  OptimizerStates states_;
+  std::vector<std::pair<std::string, double>> overrides_;
+  detail::HookList<UpdateRule&, Parameter&> hooks_;
+};
+
+/// The gradient of `parameter`, to be changed in place: copied first where somebody else holds it too.
+inline Array mutable_gradient(Parameter& parameter) {
+  const Ref<VariableNode>& node = parameter.node();
+  Variable gradient = std::exchange(node->grad, Variable{});
+  if (!gradient.body()->unique() || !gradient.array().unique()) gradient = Variable(gradient.array().copy());
+  node->grad = gradient;
+  return gradient.array();
+}
+
+class Optimizer {
+ public:
+  Optimizer() = default;
+  Optimizer(const Optimizer&) = delete;
+  Optimizer& operator=(const Optimizer&) = delete;
+  virtual ~Optimizer() = default;
+
+  /// Takes over the parameters of `target`, and names them by their paths for messages. Starts counting at 0, without
+  /// states and hooks.
+  Optimizer& setup(SerializableRef target) {
+    target_ = target;
+    rules_.clear();
+    hooks_.clear();
+    t_ = epoch_ = 0;
+    for (auto& [name, parameter] : detail::namedparams(target)) {
+      parameter.set_name(name);
+      rules_.push_back(std::make_unique<UpdateRule>(name, parameter));
+      rules_.back()->states_ = initial_states();
+    }
+    on_setup();
+    return *this;
+  }
+  bool is_set_up() const noexcept { return target_.has_value(); }
+  /// The model. Throws ArgumentError before `setup`.
+  const SerializableRef& target() const {
+    if (!target_) throw ArgumentError("[optimizer] call setup(model) first");
+    return *target_;
+  }
+
+  /// Updates all parameters by the gradients they have: hooks, one pass over each parameter, hooks. A parameter without
+  /// gradient is updated as if it were zero.
+  void update() {
+    (void)target();
+    const auto mode = no_backprop_mode();
+    fill_missing_gradients();
+    hooks_.call(HookTiming::pre, *this);
+    ++t_;
+    for (auto& rule : rules_) {
+      Parameter& parameter = rule->parameter_;
+      if (!parameter.update_enabled()) continue;
+      ++rule->t_;
+      if (!parameter.is_initialized()) continue;
+      prepare_states(*rule);
+      rule->hooks_.call(HookTiming::pre, *rule, parameter);
+      update_parameter(*rule);
+      rule->hooks_.call(HookTiming::post, *rule, parameter);
+    }
+    fill_missing_gradients();
+    hooks_.call(HookTiming::post, *this);
+  }
+  /// loss = lossfun(args...), THEN clears the gradients, backward, update().
+  template <class LossFunction, class... Args>
+    requires std::invocable<LossFunction&, const Args&...>
+  void update(LossFunction&& lossfun, const Args&... args) {
+    minimize(lossfun(args...));
+  }
+
+  /// `hook(Optimizer&)`, called once, or `hook(UpdateRule&, Parameter&)`, called for every parameter. Hooks run in the order
+  /// in which they were added. Throws ArgumentError before `setup`, and for a name that is taken.
+  template <class Hook>
+  void add_hook(Hook hook, HookOptions options = {}) {
+    (void)target();
+    const Hook& named = hook;
+    if constexpr (std::invocable<Hook&, UpdateRule&, Parameter&>) {
+      hooks_.add(named, [hook](Optimizer& optimizer) mutable {
+        for (auto& rule : optimizer.rules_) hook(*rule, rule->parameter());
+        optimizer.fill_missing_gradients();
+      }, std::move(options));
+    } else {
+      static_assert(std::invocable<Hook&, Optimizer&>, "a hook takes (Optimizer&) or (UpdateRule&, Parameter&)");
+      hooks_.add(named, [hook](Optimizer& optimizer) mutable {
+        hook(optimizer);
+        optimizer.fill_missing_gradients();
+      }, std::move(options));
+    }
+  }
+  void remove_hook(std::string_view name) { hooks_.remove(name); }
+
+  /// Calls of `update`.
+  std::int64_t t() const noexcept { return t_; }
+  std::int64_t epoch() const noexcept { return epoch_; }
+  /// Counts an epoch. Updaters that count by themselves set `use_auto_new_epoch` and say `automatic`; a call that does not
+  /// fit that throws ArgumentError.
+  void new_epoch(bool automatic = false) {
+    if (automatic != use_auto_new_epoch) {
+      throw ArgumentError(automatic ? "[new_epoch] the updater must set use_auto_new_epoch"
+                                    : "[new_epoch] the updater counts epochs already");
+    }
+    ++epoch_;
+  }
+  bool use_auto_new_epoch = false;
+
+  /// What is known of each parameter, in the order of `namedparams`.
+  const std::vector<std::unique_ptr<UpdateRule>>& rules() const noexcept { return rules_; }
+  /// Of this parameter. Throws ArgumentError when it was not there at `setup`.
+  UpdateRule& rule(const Parameter& parameter) const {
+    for (const auto& rule : rules_) {
+      if (rule->parameter_.body() == parameter.body()) return *rule;
+    }
+    throw ArgumentError(concat("[optimizer] the parameter '", parameter.name(), "' is not of the model of setup()"));
+  }
+  /// Of the parameter at `/path`.
+  UpdateRule& rule(std::string_view path) const {
+    for (const auto& rule : rules_) {
+      if (rule->path_ == path) return *rule;
+    }
+    throw ArgumentError(concat("[optimizer] the model has no parameter '", path, "'"));
+  }
+
+  /// A hyperparameter by name, for schedules: `optimizer.hyperparameter("lr") *= 0.5`. Throws ArgumentError that lists the
+  /// names.
+  virtual double& hyperparameter(std::string_view name) = 0;
+  /// The current learning rate; of Adam the corrected one, which there is from the first update on.
+  virtual double lr() const = 0;
+
+  /// Writes or reads t, epoch, and of each parameter `<path>/t` and its states; hyperparameters are not saved.
+  void serialize(Serializer& s) {
+    s("t", t_);
+    s("epoch", epoch_);
+    for (auto& rule : rules_) {
+      const auto path = rule->path_.substr(1) + '/';
+      s(path + "t", rule->t_);
+      const bool has_states = std::any_of(rule->states_.begin(), rule->states_.end(),
+                                          [](const auto& state) { return state.array.defined(); });
+      // Before a parameter's first update there is no state.
+      if (!has_states && (!s.is_loading() || rule->t_ == 0)) continue;
+      for (auto& state : rule->states_) s(path + std::string(state.name), state.array);
+    }
+  }
+
+ protected:
+  /// The states a parameter has, without arrays.
+  virtual OptimizerStates initial_states() const = 0;
+  /// One pass over an initialised parameter with its gradient; `rule.t()` counts from 1.
+  virtual void update_parameter(UpdateRule& rule) = 0;
+  virtual void on_setup() {}
+
+  static std::span<const std::pair<std::string, double>> overrides(const UpdateRule& rule) noexcept {
+    return rule.overrides_;
+  }
+  static OptimizerStates& states(UpdateRule& rule) noexcept { return rule.states_; }
+
+ private:
+  void minimize(Variable loss) {
+    for (auto& rule : rules_) rule->parameter_.cleargrad();
+    loss.backward();
+    loss = Variable{};  // frees the graph
+    update();
+  }
+
+  void fill_missing_gradients() {
+    for (auto& rule : rules_) {
+      Parameter& p = rule->parameter_;
+      if (p.is_initialized() && p.update_enabled() && !p.grad_variable().defined()) {
+        p.set_grad(Variable(zeros_like(p.array())));
+      }
+    }
+  }
+
+  /// Makes the states that are not there yet. Throws where gradient or states do not fit the parameter.
+  static void prepare_states(UpdateRule& rule) {
+    const Array& data = rule.parameter_.array();
+    const Array gradient = rule.parameter_.grad();
+    if (gradient.shape() != data.shape() || gradient.dtype() != data.dtype()) {
+      throw ArgumentError(concat("[optimizer] the gradient of ", rule.path_, " is ", gradient, ", the parameter ", data));
+    }
+    for (auto& state : rule.states_) {
+      if (!state.array.defined()) state.array = full(data.shape(), state.initial, data.dtype());
+      if (state.array.shape() != data.shape()) {
+        throw ArgumentError(concat("[optimizer] the state '", state.name, "' of ", rule.path_, " has shape ",
+                                   state.array.shape(), ", the parameter ", data.shape()));
+      }
+      state.array = state.array.to(data.dtype()).to(data.device());
+    }
+  }
+
+  std::optional<SerializableRef> target_;
+  std::vector<std::unique_ptr<UpdateRule>> rules_;
+  detail::HookList<Optimizer&> hooks_;
+  std::int64_t t_ = 0;
+  std::int64_t epoch_ = 0;
+};
+
+}  // namespace dnn::inline DNN_ABI

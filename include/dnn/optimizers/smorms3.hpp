@@ -1,0 +1,30 @@
+#pragma once
+
+#include "dnn/optimizers/gradient_method.hpp"
+
+namespace dnn::inline DNN_ABI::optimizers {
+
+struct SMORMS3Rule {
+  double lr = 0.001;  ///< learning rate
+  double eps = 1e-16;
+
+  static OptimizerStates states() { return {{"mem", 1}, {"g"}, {"g2"}}; }
+
+  void update(ParameterUpdate& u) const {
+    u.pass<3>([h = *this](auto& p, auto g, auto& mem, auto& m, auto& g2) {
+      const auto r = 1 / (mem + 1);
+      m = (1 - r) * m + r * g;
+      g2 = (1 - r) * g2 + r * g * g;
+      const auto x = m * m / (g2 + h.eps);
+      p = p - g * minimum(x, h.lr) / (sqrt(g2) + h.eps);
+      mem = 1 + mem * (1 - x);
+    });
+  }
+};
+
+/// SMORMS3: r = 1 / (mem + 1); means m and g2 of g and g^2 move by r; x = m^2 / (g2 + eps);
+/// p -= g min(x, lr) / (sqrt(g2) + eps); mem = 1 + mem (1 - x). Funk, 2015.
+/// States: mem (starts at 1), g (the m of the formula), g2.
+using SMORMS3 = GradientMethod<SMORMS3Rule>;
+
+}  // namespace dnn::inline DNN_ABI::optimizers

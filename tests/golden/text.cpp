@@ -1,0 +1,7 @@
+#include "golden.hpp"
+
+namespace golden {
+
+void bind_text() {}
+
+}  // namespace golden

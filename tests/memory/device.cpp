@@ -1,0 +1,22 @@
+#include "dnn/memory/device.hpp"
+
+#include "catch.hpp"
+
+using namespace dnn;
+
+TEST_CASE("devices have names", "[memory]") {
+  CHECK(Device::from_name("cpu") == Device{});
+  CHECK(to_text(Device{}) == "cpu");
+  CHECK(to_text(Device{Device::Kind::cuda, 1}) == "cuda:1");
+  CHECK_THROWS_WITH(Device::from_name("gpu"), Catch::Matchers::ContainsSubstring("'gpu' is not a device"));
+  CHECK_THROWS_AS(Device::from_name(""), DeviceError);
+}
+
+TEST_CASE("the current device lasts for a scope", "[memory]") {
+  const Device before = current_device();
+  {
+    const auto scope = using_device(Device{Device::Kind::cuda, 3});
+    CHECK(to_text(current_device()) == "cuda:3");
+  }
+  CHECK(current_device() == before);
+}
