@@ -19,8 +19,8 @@ set(DNN_training_NEEDS serializers datasets)
 set(DNN_training_PACKAGES nlohmann_json)
 set(DNN_training_LINKS nlohmann_json::nlohmann_json)
 
-set(DNN_cloud_PACKAGES CURL nlohmann_json Threads)
-set(DNN_cloud_LINKS CURL::libcurl nlohmann_json::nlohmann_json Threads::Threads)
+set(DNN_cloud_PACKAGES CURL nlohmann_json OpenSSL SQLite3 Threads)
+set(DNN_cloud_LINKS CURL::libcurl nlohmann_json::nlohmann_json OpenSSL::Crypto SQLite::SQLite3 Threads::Threads)
 
 # Looks for the packages of `part`. Leaves the missing ones in DNN_<part>_MISSING; a part that needs a part with missing
 # packages misses the same ones. A macro, because find_package makes targets for the directory it is called in.

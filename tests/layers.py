@@ -38,6 +38,7 @@ CLOUD_LAYERS = {
     "cloud/core": 0,
     "cloud/http": 1,
     "cloud/json": 1,
+    "cloud/rest": 2,
     "cloud/auth": 2,
     "cloud/storage": 3,
     "cloud/tracking": 3,
@@ -55,6 +56,7 @@ HOMES = [
     ("libzip", r"zip\.h$", ["dnn/serializers/"]),
     ("cereal", r"cereal/", ["dnn/serializers/"]),
     ("zlib", r"zlib\.h$", ["dnn/datasets/", "dnn/serializers/"]),
+    ("SQLite", r"sqlite3\.h$", ["cloud/backend/local/"]),
     ("OpenSSL", r"openssl/", ["dnn/datasets/", "cloud/"]),
     ("Thrust", r"(thrust|cub|cuda)/", ["dnn/cuda/"]),
 ]

@@ -1,13 +1,8 @@
 // Any bytes as a binary archive and as JSON: a dictionary or a FileError. What was read survives writing and reading.
+#include "dnn/serializers/cereal.hpp"
+
 #include <cstdint>
 #include <cstdlib>
-
-// RapidJSON 1.1 computes the end of an empty stack from a null pointer, whatever the input.
-#pragma clang attribute push(__attribute__((no_sanitize("pointer-overflow"))), apply_to = function)
-#include <cereal/archives/json.hpp>
-#pragma clang attribute pop
-
-#include "dnn/serializers/cereal.hpp"
 
 using namespace dnn;
 using namespace dnn::serializers;

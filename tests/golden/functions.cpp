@@ -33,12 +33,22 @@ void bind_activation() {
     bind_function("chainer.functions." + name, signature, std::move(call));
   };
   f("clipped_relu", "x, z", [](Args& a) { return clipped_relu(a.var("x"), a.number("z", 20)); });
+  f("crelu", "x, axis", [](Args& a) { return crelu(a.var("x"), a.axis("axis", 1)); });
   f("elu", "x, alpha", [](Args& a) { return elu(a.var("x"), a.number("alpha", 1)); });
   f("hard_sigmoid", "x", [](Args& a) { return hard_sigmoid(a.var("x")); });
   f("leaky_relu", "x, slope", [](Args& a) { return leaky_relu(a.var("x"), a.number("slope", 0.2)); });
+  f("log_softmax", "x, axis", [](Args& a) { return log_softmax(a.var("x"), a.axis("axis", 1)); });
+  f("maxout", "x, pool_size, axis", [](Args& a) { return maxout(a.var("x"), a.integer("pool_size"), a.axis("axis", 1)); });
+  f("prelu", "x, W", [](Args& a) { return prelu(a.var("x"), a.var("W")); });
   f("relu", "x", [](Args& a) { return relu(a.var("x")); });
+  f("relu6", "x", [](Args& a) { return relu6(a.var("x")); });
+  f("selu", "x, alpha, scale", [](Args& a) {
+    return selu(a.var("x"), a.number("alpha", 1.6732632423543772848170429916717), a.number("scale", 1.0507009873554804934193349852946));
+  });
   f("sigmoid", "x", [](Args& a) { return sigmoid(a.var("x")); });
+  f("softmax", "x, axis", [](Args& a) { return softmax(a.var("x"), a.axis("axis", 1)); });
   f("softplus", "x, beta", [](Args& a) { return softplus(a.var("x"), a.number("beta", 1)); });
+  f("swish", "x, beta", [](Args& a) { return swish(a.var("x"), a.var("beta")); });
   f("tanh", "x", [](Args& a) { return tanh(a.var("x")); });
 }
 
@@ -57,6 +67,7 @@ void bind_math() {
   f("cos", "x", [](Args& a) { return cos(a.var("x")); });
   f("exp", "x", [](Args& a) { return exp(a.var("x")); });
   f("expm1", "x", [](Args& a) { return expm1(a.var("x")); });
+  f("identity", "*inputs", [](Args& a) { return identity(a.vars("inputs")); });
   f("linear_interpolate", "p, x, y", [](Args& a) { return linear_interpolate(a.var("p"), a.var("x"), a.var("y")); });
   f("log", "x", [](Args& a) { return log(a.var("x")); });
   f("log1p", "x", [](Args& a) { return log1p(a.var("x")); });

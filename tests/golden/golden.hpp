@@ -29,6 +29,9 @@ namespace golden {
 using Json = nlohmann::json;
 using namespace dnn;
 
+/// The constants of a case in plain JSON: tuples as lists.
+Json plain(const Json& tagged);
+
 /// Thrown by a runner for what dnn does not have: the case is skipped, not failed.
 struct Skip {
   std::string what;
@@ -75,6 +78,7 @@ class Args {
 
   /// True when the argument is given and is not None.
   bool has(const std::string& name) const;
+  bool is_given(const std::string& name) const { return given_.contains(name); }
   bool is_array(const std::string& name) const;
   /// An array as a variable that wants a gradient; the same one for the same array.
   Variable var(const std::string& name);
@@ -98,8 +102,10 @@ class Args {
   Shape shape(const std::string& name) { return Shape(std::span<const std::int64_t>(integers(name))); }
   Axes axes(const std::string& name);
   DType dtype(const std::string& name);
-  /// The constant as it stands, tuples as lists; null when it is None or not given.
-  Json constant(const std::string& name);
+  /// The constant, tuples as lists; null when it is None or not given.
+  Json constant(const std::string& name) { return plain(tagged(name)); }
+  /// The constant as the manifest has it.
+  Json tagged(const std::string& name);
 
   const Case& test() const { return test_; }
   /// Throws unless every argument that is given was asked for.
@@ -147,8 +153,6 @@ inline void bind_runner(const std::string& key, Runner runner) { runners()[key] 
 
 /// Splits `a, b, *c`.
 std::vector<std::string> words(std::string_view signature);
-/// The constants of a case in plain JSON: tuples as lists.
-Json plain(const Json& tagged);
 /// Flattens the nested names of outputs; "" for None.
 std::vector<std::string> flat_names(const Json& outputs);
 /// 0-d or 1-d numbers as a vector.
@@ -158,6 +162,8 @@ Array number(double value);
 
 void bind_functions();
 void bind_array_functions();
+void bind_network_functions();
+void bind_network_functions();
 void bind_expressions();
 void bind_links();
 void bind_optimizers();

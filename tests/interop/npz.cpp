@@ -1,9 +1,9 @@
 // Driven by npz.py: what this program writes is read by NumPy and Chainer, and the reverse.
 #include <cstdio>
-#include <cstring>
+#include <string_view>
 
-#include "dnn/array/factories.hpp"
-#include "dnn/serializers.hpp"
+#include "dnn/dnn.hpp"
+#include "dnn/serializers/npz.hpp"
 
 using namespace dnn;
 
@@ -28,17 +28,68 @@ serializers::Dictionary samples() {
   return all;
 }
 
+/// npz.py has the same model in Chainer.
+struct Net : Chain<Net> {
+  links::Linear l1{5};
+  links::BatchNormalization bn{5};
+  Variable operator()(const Variable& x) { return bn(functions::tanh(l1(x))); }
+};
+
+struct Training {
+  links::Classifier<Net> model{Net{}};
+  optimizers::Adam optimizer;
+  Array x, t;
+
+  explicit Training(const char* data_file) {
+    const auto data = serializers::load_npz(data_file);
+    x = std::get<Array>(data.at("x"));
+    t = std::get<Array>(data.at("t"));
+    optimizer.setup(model);
+  }
+};
+
+/// Three updates, then saves model and optimizer.
+void train(const char* data_file, const char* model_file, const char* optimizer_file) {
+  Training training(data_file);
+  for (int i = 0; i < 3; ++i) training.optimizer.update(training.model, training.x, training.t);
+  serializers::save_npz(model_file, training.model);
+  serializers::save_npz(optimizer_file, training.optimizer);
+}
+
+/// Loads both, saves what the model predicts, and what it is after one more update.
+void resume(const char* data_file, const char* model_file, const char* optimizer_file, const char* out) {
+  Training training(data_file);
+  serializers::load_npz(model_file, training.model);
+  serializers::load_npz(optimizer_file, training.optimizer);
+  serializers::Dictionary results;
+  {
+    const auto test = using_train(false);
+    results["y"] = training.model.predictor(training.x).array();
+  }
+  training.optimizer.update(training.model, training.x, training.t);
+  results.merge(serializers::to_dictionary(training.model));
+  serializers::save_npz(out, results);
+}
+
 }  // namespace
 
-/// `interop_npz write FILE deflate|store` writes the samples; `interop_npz copy FROM TO` reads an archive and writes it
-/// again, uncompressed.
 int main(int argc, char** argv) try {
-  if (argc == 4 && std::strcmp(argv[1], "write") == 0) {
-    serializers::save_npz(argv[2], samples(), {.compression = std::strcmp(argv[3], "deflate") == 0});
-  } else if (argc == 4 && std::strcmp(argv[1], "copy") == 0) {
+  const std::string_view command = argc > 1 ? argv[1] : "";
+  if (command == "write" && argc == 4) {
+    serializers::save_npz(argv[2], samples(), {.compression = std::string_view(argv[3]) == "deflate"});
+  } else if (command == "copy" && argc == 4) {
     serializers::save_npz(argv[3], serializers::load_npz(argv[2]), {.compression = false});
+  } else if (command == "train" && argc == 5) {
+    train(argv[2], argv[3], argv[4]);
+  } else if (command == "resume" && argc == 6) {
+    resume(argv[2], argv[3], argv[4], argv[5]);
   } else {
-    std::fputs("usage: interop_npz write FILE deflate|store | copy FROM TO\n", stderr);
+    std::fputs(
+        "usage: interop_npz write FILE deflate|store     the samples\n"
+        "       interop_npz copy FROM TO                 reads an archive, and writes it uncompressed\n"
+        "       interop_npz train DATA MODEL OPTIMIZER   trains and saves\n"
+        "       interop_npz resume DATA MODEL OPTIMIZER OUT\n",
+        stderr);
     return 2;
   }
   return 0;

@@ -163,12 +163,15 @@ def chainer_model():
     return model, optimizer
 
 
-def train(model, optimizer):
+def training_data():
     random = np.random.RandomState(0)
-    x = random.rand(6, 4).astype(np.float32)
-    t = random.randint(0, 5, 6).astype(np.int32)
-    for _ in range(3):
-        optimizer.update(model, x, t)
+    return {"x": random.rand(6, 4).astype(np.float32), "t": random.randint(0, 5, 6).astype(np.int32)}
+
+
+def train(model, optimizer, updates=3):
+    data = training_data()
+    for _ in range(updates):
+        optimizer.update(model, data["x"], data["t"])
 
 
 def chainer_state(target):
@@ -197,6 +200,33 @@ def chainer_loads_models_and_optimizers_that_we_write():
         train(again, optimizer_again)
         assert_same(chainer_state(again), chainer_state(model))
         assert_same(chainer_state(optimizer_again), chainer_state(optimizer))
+
+
+@check
+def chainer_and_we_go_on_alike_from_files_of_either():
+    import chainer
+    from chainer import serializers
+
+    np.savez(path("data.npz"), **training_data())
+    run("train", path("data.npz"), path("our_model.npz"), path("our_optimizer.npz"))
+    model, optimizer = chainer_model()
+    train(model, optimizer)
+    serializers.save_npz(path("their_model.npz"), model)
+    serializers.save_npz(path("their_optimizer.npz"), optimizer)
+    for side in ("our", "their"):
+        files = path(f"{side}_model.npz"), path(f"{side}_optimizer.npz")
+        run("resume", path("data.npz"), *files, path("resumed.npz"))
+        model, optimizer = chainer_model()
+        serializers.load_npz(files[0], model)
+        serializers.load_npz(files[1], optimizer)
+        with chainer.using_config("train", False):
+            expected = {"y": model.predictor(training_data()["x"]).array}
+        train(model, optimizer, 1)
+        expected.update(chainer_state(model))
+        got = load(path("resumed.npz"))
+        assert sorted(got) == sorted(expected)
+        for key, value in expected.items():
+            np.testing.assert_allclose(got[key], value, rtol=1e-4, atol=1e-5, err_msg=f"{side} {key}")
 
 
 @check

@@ -107,9 +107,10 @@ TEST_CASE("fields may be optional, owned elsewhere, or many", "[link]") {
   };
   Model model;
   model.owned.push_back(std::make_unique<Inner>());
-  CHECK(names(model.namedparams()) ==
-        "/by_name/x/W /by_name/x/b /fixed/0/W /fixed/0/b /many/0/W /many/0/b /many/1/W /many/1/b /owned/0/w /owned/0/a/W "
-        "/owned/0/z/W /owned/0/z/b /present/W /present/b /shared/W /shared/b ");
+  CHECK(
+      names(model.namedparams()) ==
+      "/by_name/x/W /by_name/x/b /fixed/0/W /fixed/0/b /many/0/W /many/0/b /many/1/W /many/1/b /owned/0/w /owned/0/a/W "
+      "/owned/0/z/W /owned/0/z/b /present/W /present/b /shared/W /shared/b ");
 }
 
 TEST_CASE("copies have parameters of their own in the mode asked for", "[link]") {

@@ -89,7 +89,7 @@ inline void write_file(const fs::path& path, std::string_view bytes, unsigned mo
 }
 
 /// Copies a file to `to`, complete or not at all; makes the folders above it.
-inline void copy_file(const fs::path& from, const fs::path& to) {
+inline void copy_whole_file(const fs::path& from, const fs::path& to) {
   if (to.has_parent_path()) fs::create_directories(to.parent_path());
   replace_file(to, [&](const fs::path& temporary) {
     std::error_code failed;

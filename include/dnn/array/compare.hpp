@@ -34,7 +34,7 @@ inline bool allclose(const Array& a, const Array& b, double rtol = 1e-5, double 
   const double *p = x.data<double>(), *q = y.data<double>();
   for (std::int64_t i = 0; i < x.size(); ++i) {
     const bool close = p[i] == q[i] || (std::isnan(p[i]) && std::isnan(q[i])) ||
-                       std::abs(p[i] - q[i]) <= atol + rtol * std::abs(q[i]);
+                       (std::isfinite(q[i]) && std::abs(p[i] - q[i]) <= atol + rtol * std::abs(q[i]));
     if (!close) {
       if (difference) *difference = concat("element ", i, " of ", a.shape(), ": ", p[i], " and ", q[i]);
       return false;

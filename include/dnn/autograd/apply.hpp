@@ -36,7 +36,7 @@ inline void check_finite(std::string_view function, std::string_view what, const
 
 }  // namespace detail
 
-inline Variables FunctionNode::apply(std::span<const Variable> inputs) {
+DNN_NO_DEVIRTUALIZE inline Variables FunctionNode::apply(std::span<const Variable> inputs) {
   SmallVector<Array, 4> arrays;
   bool has_16bit = false;
   for (const auto& input : inputs) {

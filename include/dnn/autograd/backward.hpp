@@ -65,7 +65,13 @@ class BackwardEngine {
   BackwardEngine(const BackwardEngine&) = delete;
   BackwardEngine& operator=(const BackwardEngine&) = delete;
   ~BackwardEngine() {
-    for (auto& entry : heap_) entry.function->queued_ = false;
+    // Functions are left only when an exception ended the pass: what they were to be given must not stay behind.
+    for (auto& entry : heap_) {
+      entry.function->queued_ = false;
+      for (VariableNode* output : entry.function->outputs_) {
+        if (output) output->pending = Variable{};
+      }
+    }
     for (auto& node : touched_) node->pending = Variable{};
   }
 
@@ -113,7 +119,7 @@ class BackwardEngine {
     std::push_heap(heap_.begin(), heap_.end());
   }
 
-  void step(FunctionNode& function) {
+  DNN_NO_DEVIRTUALIZE void step(FunctionNode& function) {
     Variables gy;
     for (VariableNode* output : function.outputs_) {
       if (!output) {

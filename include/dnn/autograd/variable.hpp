@@ -51,7 +51,7 @@ namespace detail {
 struct VariableBody : RefCounted {
   VariableBody() = default;
   VariableBody(Array array, bool wants_grad) noexcept : data(std::move(array)), requires_grad(wants_grad) {}
-  virtual ~VariableBody();
+  inline virtual ~VariableBody();
 
   Array data;
   Ref<VariableNode> node;  // made when somebody needs it
@@ -247,7 +247,7 @@ inline VariableNode::~VariableNode() {
 }
 
 /// Frees functions in a loop, not by recursion: dropping the end of a long chain must not overflow the stack.
-inline void dispose(FunctionNode* function) noexcept {
+DNN_NO_DEVIRTUALIZE inline void dispose(FunctionNode* function) noexcept {
   static thread_local constinit FunctionNode* waiting = nullptr;
   static thread_local constinit bool draining = false;
   function->next_disposed_ = std::exchange(waiting, function);

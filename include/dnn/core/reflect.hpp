@@ -33,12 +33,16 @@ struct Anything {
 template <class T, bool HasBase, class Indices>
 inline constexpr bool takes_fields = false;
 template <class T, std::size_t... I>
-inline constexpr bool takes_fields<T, true, std::index_sequence<I...>> = requires { T{{}, (void(I), Anything{})...}; };
+inline constexpr bool takes_fields<T, true, std::index_sequence<I...>> = requires {
+  T{{}, (void(I), Anything{})...};
+};
 template <class T, std::size_t... I>
-inline constexpr bool takes_fields<T, false, std::index_sequence<I...>> = requires { T{(void(I), Anything{})...}; };
+inline constexpr bool takes_fields<T, false, std::index_sequence<I...>> = requires {
+  T{(void(I), Anything{})...};
+};
 
-/// The most fields that T takes. Where fields have no default T refuses small numbers as well, so this looks for the end
-/// of the numbers that it takes.
+/// The most fields that T takes. Where fields have no default T refuses small numbers as well, so this looks for the
+/// end of the numbers that it takes.
 template <class T, bool HasBase, std::size_t N = 0, bool Found = false>
 constexpr std::size_t count_fields() {
   if constexpr (N <= max_fields + 1) {
@@ -55,6 +59,7 @@ constexpr decltype(auto) with_fields(T& object, F&& f) {
   if constexpr (N == 0) {
     return f();
   }
+// clang-format off
 #define DNN_FIELDS(n, ...)                  \
   else if constexpr (N == n) {              \
     auto& [__VA_ARGS__] = object;           \
@@ -78,13 +83,16 @@ constexpr decltype(auto) with_fields(T& object, F&& f) {
   DNN_FIELDS_FROM(32, DNN_EIGHT(a), DNN_EIGHT(b), DNN_EIGHT(c), DNN_EIGHT(d), )
   DNN_FIELDS_FROM(40, DNN_EIGHT(a), DNN_EIGHT(b), DNN_EIGHT(c), DNN_EIGHT(d), DNN_EIGHT(e), )
   DNN_FIELDS_FROM(48, DNN_EIGHT(a), DNN_EIGHT(b), DNN_EIGHT(c), DNN_EIGHT(d), DNN_EIGHT(e), DNN_EIGHT(f), )
-  DNN_FIELDS_FROM(56, DNN_EIGHT(a), DNN_EIGHT(b), DNN_EIGHT(c), DNN_EIGHT(d), DNN_EIGHT(e), DNN_EIGHT(f), DNN_EIGHT(g), )
+  DNN_FIELDS_FROM(56, DNN_EIGHT(a), DNN_EIGHT(b), DNN_EIGHT(c), DNN_EIGHT(d), DNN_EIGHT(e), DNN_EIGHT(f),
+                  DNN_EIGHT(g), )
 #undef DNN_FIELDS_FROM
 #undef DNN_EIGHT
 #undef DNN_FIELDS
+  // clang-format on
 }
 
-/// An object that is never made: the addresses of its fields are constants, which the compiler prints by name.
+/// An object that is never made: the addresses of its fields are constants, which the compiler prints by name. No code
+/// is to run to destroy it; g++ is told so by `constexpr`, which clang does not allow here.
 template <class T>
 union Ghost {
   constexpr Ghost() : none{} {}
@@ -92,8 +100,13 @@ union Ghost {
   char none;
   T value;
 };
+#if defined(__clang__)
 template <class T>
-inline Ghost<T> ghost{};
+[[clang::no_destroy]] inline Ghost<T> ghost{};
+#else
+template <class T>
+inline constexpr Ghost<T> ghost{};
+#endif
 
 /// A pointer to a field as a template argument. clang before 18 takes it only inside a class.
 template <class P>
@@ -136,8 +149,8 @@ constexpr std::array<std::string_view, N> field_names(std::index_sequence<I...>)
 
 }  // namespace detail
 
-/// Calls `f(name, field)` for every field of an aggregate, in order. Say `for_each_field<true>` for an aggregate that has
-/// one empty base.
+/// Calls `f(name, field)` for every field of an aggregate, in order. Say `for_each_field<true>` for an aggregate that
+/// has one empty base.
 template <bool HasBase = false, class T, class F>
 constexpr void for_each_field(T& object, F&& f) {
   using Aggregate = std::remove_const_t<T>;

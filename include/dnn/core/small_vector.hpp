@@ -50,7 +50,8 @@ class SmallVector {
 
   template <class... Args>
   T& emplace_back(Args&&... args) {
-    if (size_ == capacity_) grow();
+    // The arguments may refer to elements, so those are moved only when the new one stands.
+    if (size_ == capacity_) return push_back_growing(T(std::forward<Args>(args)...));
     T* slot = std::construct_at(data_ + size_, std::forward<Args>(args)...);
     ++size_;
     return *slot;
@@ -77,6 +78,10 @@ class SmallVector {
 
   void resize_down(std::size_t count) noexcept {
     while (size_ > count) pop_back();
+  }
+  T& push_back_growing(T value) {
+    grow();
+    return emplace_back(std::move(value));
   }
   void grow() {
     const std::size_t capacity = 2 * capacity_;

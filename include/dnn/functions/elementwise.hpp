@@ -90,7 +90,7 @@ class ElementwiseNode : public FunctionNode {
     return (static_cast<unsigned>(traits_.retain) & static_cast<unsigned>(what)) != 0;
   }
 
-  Variable gradient(std::size_t i, const Variable& gy) {
+  DNN_NO_DEVIRTUALIZE Variable gradient(std::size_t i, const Variable& gy) {
     const Shape& shape = inputs()[i]->shape;
     if (config().enable_backprop) return sum_to(gradient_graph(i, gy), shape);
     Array gx(gy.shape(), gy.dtype(), gy.device());

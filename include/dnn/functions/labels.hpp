@@ -24,7 +24,8 @@ inline void check_labels(std::string_view op, const Array& labels, std::int64_t 
   std::int64_t index = 0;
   for (const auto label : labels.span<std::int64_t>()) {
     if ((label < 0 || label >= classes) && (!ignore_label || label != *ignore_label)) {
-      throw ArgumentError(concat("[", op, "] label ", label, " at index ", index, " is out of range for ", classes, " classes"));
+      throw ArgumentError(
+          concat("[", op, "] label ", label, " at index ", index, " is out of range for ", classes, " classes"));
     }
     ++index;
   }

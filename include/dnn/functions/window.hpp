@@ -21,8 +21,9 @@ struct Pair {
   friend std::string to_text(Pair pair) { return concat("(", pair.y, ", ", pair.x, ")"); }
 };
 
-/// The number of places of a window on an axis of length `size`: (size + 2 pad - dilate (k - 1) - 1) / stride + 1, rounded
-/// up instead of down with `cover_all`. May be zero or negative. Throws ArgumentError naming `op` for sizes that cannot be.
+/// The number of places of a window on an axis of length `size`: (size + 2 pad - dilate (k - 1) - 1) / stride + 1,
+/// rounded up instead of down with `cover_all`. May be zero or negative. Throws ArgumentError naming `op` for sizes
+/// that cannot be.
 inline std::int64_t window_places(std::string_view op, std::int64_t size, std::int64_t ksize, std::int64_t stride,
                                   std::int64_t pad, bool cover_all = false, std::int64_t dilate = 1) {
   constexpr std::int64_t limit = std::int64_t{1} << 30;  // keeps every sum below within 64 bits

@@ -18,8 +18,8 @@ enum class OrthogonalMode {
 };
 
 /// `scale` times a matrix (outputs, inputs) with orthonormal rows or columns, whichever are fewer; axes after the first
-/// count as one. The Q of the QR decomposition of a normal matrix with diag(R) >= 0, which makes it uniformly distributed.
-/// Saxe, McClelland, Ganguli, 2014. Throws ShapeError for an empty array or a shape that `mode` forbids.
+/// count as one. The Q of the QR decomposition of a normal matrix with diag(R) >= 0, which makes it uniformly
+/// distributed. Saxe, McClelland, Ganguli, 2014. Throws ShapeError for an empty array or a shape that `mode` forbids.
 struct Orthogonal {
   double scale = 1.1;
   OrthogonalMode mode = OrthogonalMode::automatic;

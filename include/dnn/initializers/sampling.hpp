@@ -12,7 +12,8 @@ namespace dnn::inline DNN_ABI::initializers {
 
 namespace detail {
 
-/// The product of triangles over the kernel axes, from each channel to itself, or all to channel 0 if that is the only one.
+/// The product of triangles over the kernel axes, from each channel to itself, or all to channel 0 if that is the only
+/// one.
 inline void fill_sampling_filter(Array& array, bool normalize, std::string_view name) {
   const Shape& shape = array.shape();
   if (shape.ndim() < 3) throw ShapeError(concat("[", name, "] a shape (in, out, kernel...) is wanted, not ", shape));

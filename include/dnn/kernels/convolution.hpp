@@ -1,8 +1,8 @@
 /// 2-D convolution as matrix products with im2col: y = W columns(x), and its two transposes.
 ///
 /// The batch is worked on in blocks of images that stand side by side in one matrix, wide enough for the product to run
-/// at full speed; blocks run in parallel. How images are grouped depends on the sizes alone, so results do not depend on
-/// the number of threads. Layouts: x (N, C, H, W), W (O, C / groups, kh, kw), y (N, O, out_h, out_w).
+/// at full speed; blocks run in parallel. How images are grouped depends on the sizes alone, so results do not depend
+/// on the number of threads. Layouts: x (N, C, H, W), W (O, C / groups, kh, kw), y (N, O, out_h, out_w).
 #pragma once
 
 #include <algorithm>
@@ -94,7 +94,8 @@ void convolution_2d(const Convolution2D& c, const T* x, const T* W, const T* bia
         for (std::int64_t o = 0; o < c.group_out(); ++o) {
           std::fill_n(out + o * n, n, bias ? bias[g * c.group_out() + o] : T(0));
         }
-        gemm(false, false, c.group_out(), n, c.depth(), W + g * c.group_out() * c.depth(), c.depth(), in, n, out, n, true);
+        gemm(false, false, c.group_out(), n, c.depth(), W + g * c.group_out() * c.depth(), c.depth(), in, n, out, n,
+             true);
         if (images.count == 1) continue;
         for (std::int64_t o = 0; o < c.group_out(); ++o) {
           for (std::int64_t i = 0; i < images.count; ++i) {

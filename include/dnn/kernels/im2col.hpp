@@ -26,18 +26,49 @@ struct Window2D {
 
 namespace detail {
 
+/// Rows of an image are short: a call of memcpy for each would cost more than the copying. Pieces of fixed size, of
+/// which the last may overlap the one before.
+template <class T>
+void copy_row(const T* in, T* out, std::int64_t n) noexcept {
+  constexpr std::int64_t piece = 8;
+  if (n >= piece) {
+    for (std::int64_t i = 0; i + piece <= n; i += piece) std::memcpy(out + i, in + i, piece * sizeof(T));
+    std::memcpy(out + n - piece, in + n - piece, piece * sizeof(T));
+  } else if (n >= piece / 2) {
+    std::memcpy(out, in, piece / 2 * sizeof(T));
+    std::memcpy(out + n - piece / 2, in + n - piece / 2, piece / 2 * sizeof(T));
+  } else {
+    for (std::int64_t i = 0; i < n; ++i) out[i] = in[i];
+  }
+}
+template <class T>
+void add_row(const T* in, T* out, std::int64_t n) noexcept {
+  constexpr std::int64_t piece = 8;
+  typedef T Vector __attribute__((vector_size(piece * sizeof(T))));
+  std::int64_t i = 0;
+  for (; i + piece <= n; i += piece) {
+    Vector a, b;
+    std::memcpy(&a, in + i, sizeof a);
+    std::memcpy(&b, out + i, sizeof b);
+    b += a;
+    std::memcpy(out + i, &b, sizeof b);
+  }
+  for (; i < n; ++i) out[i] += in[i];
+}
+
 /// The places [first, last) of one axis at which an offset from `o * stride` lies inside [0, size).
 struct PlaceRange {
   std::int64_t first, last;
 };
-inline PlaceRange places_inside(std::int64_t places, std::int64_t stride, std::int64_t offset, std::int64_t size) noexcept {
+inline PlaceRange places_inside(std::int64_t places, std::int64_t stride, std::int64_t offset,
+                                std::int64_t size) noexcept {
   const auto first = offset >= 0 ? 0 : (-offset + stride - 1) / stride;
   const auto last = offset >= size ? 0 : (size - 1 - offset) / stride + 1;
   return {std::min(first, places), std::max(std::min(first, places), std::min(last, places))};
 }
 
-/// body(column row, place row, first place, last place, pixel) for every row of `out_w` places, `pixel` being that of the
-/// first place inside the image; first == last where the whole row is outside.
+/// body(column row, place row, first place, last place, pixel) for every row of `out_w` places, `pixel` being that of
+/// the first place inside the image; first == last where the whole row is outside.
 template <class Body>
 void for_each_row(const Window2D& w, std::int64_t channels, Body body) {
   for (std::int64_t c = 0; c < channels; ++c) {
@@ -68,13 +99,13 @@ void im2col(const Window2D& w, std::int64_t channels, const T* image, T* columns
   detail::for_each_row(w, channels, [&](auto row, auto oy, auto first, auto last, auto pixel) {
     T* out = columns + row * ld + oy * w.out_w;
     const T* in = image + pixel;
-    std::fill(out, out + first, T(0));
+    for (std::int64_t i = 0; i < first; ++i) out[i] = 0;
     if (w.s_x == 1) {
-      std::copy(in, in + (last - first), out + first);
+      detail::copy_row(in, out + first, last - first);
     } else {
       for (std::int64_t i = 0; i < last - first; ++i) out[first + i] = in[i * w.s_x];
     }
-    std::fill(out + last, out + w.out_w, T(0));
+    for (std::int64_t i = last; i < w.out_w; ++i) out[i] = 0;
   });
 }
 
@@ -85,7 +116,7 @@ void col2im(const Window2D& w, std::int64_t channels, const T* columns, std::int
     const T* in = columns + row * ld + oy * w.out_w + first;
     T* out = image + pixel;
     if (w.s_x == 1) {
-      for (std::int64_t i = 0; i < last - first; ++i) out[i] += in[i];
+      detail::add_row(in, out, last - first);
     } else {
       for (std::int64_t i = 0; i < last - first; ++i) out[i * w.s_x] += in[i];
     }

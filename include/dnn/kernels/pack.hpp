@@ -108,24 +108,30 @@ DNN_PACK_FUNCTION(cos)
 template <class T>
 Pack<T> exp(Pack<T> x) noexcept {
   constexpr double smallest = sizeof(T) == 4 ? -87.3 : -708.3;
-  return where(x < Pack<T>(smallest), 0, detail::through_eigen(x, [](const auto& a) { return a.exp(); }));
+  const auto eigen_exp = [](Pack<T> p) { return detail::through_eigen(p, [](const auto& a) { return a.exp(); }); };
+  if constexpr (sizeof(T) == 4 && simd_bytes == 64) {
+    // With AVX-512 it overflows at 88.38 already, instead of 88.72.
+    const auto large = x > 88;
+    return where(x < Pack<T>(smallest), 0, eigen_exp(where(large, x - 1, x)) * where(large, 2.718281828459045, 1));
+  }
+  return where(x < Pack<T>(smallest), 0, eigen_exp(x));
 }
 
-/// The processor's own, correctly rounded: Eigen's fast float version gives NaN for infinity.
+/// The processor's own, correctly rounded: where Eigen prefers an approximation, infinity gives NaN, or the last bit is off.
 template <class T>
 Pack<T> sqrt(Pack<T> x) noexcept {
-#if defined(__SSE2__)
-  if constexpr (sizeof(T) == 4) {
-    if constexpr (simd_bytes == 16) return Pack<T>(typename Pack<T>::Vector(_mm_sqrt_ps(x.v)));
-#if defined(__AVX__)
-    else if constexpr (simd_bytes == 32) return Pack<T>(typename Pack<T>::Vector(_mm256_sqrt_ps(x.v)));
-#endif
 #if defined(__AVX512F__)
-    else return Pack<T>(typename Pack<T>::Vector(_mm512_sqrt_ps(x.v)));
-#endif
-  }
-#endif
+  if constexpr (sizeof(T) == 4) return Pack<T>(typename Pack<T>::Vector(_mm512_sqrt_ps(x.v)));
+  else return Pack<T>(typename Pack<T>::Vector(_mm512_sqrt_pd(x.v)));
+#elif defined(__AVX__)
+  if constexpr (sizeof(T) == 4) return Pack<T>(typename Pack<T>::Vector(_mm256_sqrt_ps(x.v)));
+  else return Pack<T>(typename Pack<T>::Vector(_mm256_sqrt_pd(x.v)));
+#elif defined(__SSE2__)
+  if constexpr (sizeof(T) == 4) return Pack<T>(typename Pack<T>::Vector(_mm_sqrt_ps(x.v)));
+  else return Pack<T>(typename Pack<T>::Vector(_mm_sqrt_pd(x.v)));
+#else
   return detail::through_eigen(x, [](const auto& a) { return a.sqrt(); });
+#endif
 }
 
 /// NaN stays NaN: Eigen's version clamps it.

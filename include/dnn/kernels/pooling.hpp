@@ -27,10 +27,23 @@ inline std::int64_t pixel_of(const Window2D& w, std::int64_t oy, std::int64_t ox
   return y < 0 || y >= w.h || x < 0 || x >= w.w ? -1 : y * w.w + x;
 }
 
+/// One cell of the windows of a row: takes the pixels in[0], in[stride], ... where they are larger. `Stride` is the
+/// stride where it is known to the compiler, which can then use whole registers, or 0.
+template <int Stride, class T>
+void take_larger(const T* __restrict in, std::int64_t stride, std::int64_t n, std::int32_t number, T* __restrict best,
+                 std::int32_t* __restrict cell) {
+  for (std::int64_t i = 0; i < n; ++i) {
+    const T value = in[i * (Stride != 0 ? Stride : stride)], old = best[i];
+    const bool larger = !(value <= old) & (old == old);  // NaN is, and stays
+    best[i] = larger ? value : old;
+    cell[i] = larger ? number : cell[i];
+  }
+}
+
 }  // namespace detail
 
-/// y = the largest pixel under the window, NaN if there is one; cells outside of the image do not count. `cells` gets the
-/// number of the first cell that holds it (0 where the window sees nothing larger than -infinity).
+/// y = the largest pixel under the window, NaN if there is one; cells outside of the image do not count. `cells` gets
+/// the number of the first cell that holds it (0 where the window sees nothing larger than -infinity).
 template <class T>
 void max_pooling(const Window2D& w, std::int64_t planes, const T* x, T* y, std::int32_t* cells) {
   detail::for_each_plane(w, planes, [&](std::int64_t plane) {
@@ -48,13 +61,12 @@ void max_pooling(const Window2D& w, std::int64_t planes, const T* x, T* y, std::
           const auto offset = kx * w.d_x - w.p_x;
           const auto range = detail::places_inside(w.out_w, w.s_x, offset, w.w);
           const auto number = static_cast<std::int32_t>(ky * w.k_w + kx);
-          const T* in = image + py * w.w + offset;
-          for (auto ox = range.first; ox < range.last; ++ox) {
-            const T value = in[ox * w.s_x], old = best[ox];
-            const bool better = !(value <= old) && old == old;
-            best[ox] = better ? value : old;
-            cell[ox] = better ? number : cell[ox];
-          }
+          const T* in = image + py * w.w + offset + range.first * w.s_x;
+          const auto n = range.last - range.first;
+          const auto take = w.s_x == 2   ? &detail::take_larger<2, T>
+                            : w.s_x == 1 ? &detail::take_larger<1, T>
+                                         : &detail::take_larger<0, T>;
+          take(in, w.s_x, n, number, best + range.first, cell + range.first);
         }
       }
     }

@@ -39,7 +39,8 @@ void log_sum_exp_row(const T* x, std::int64_t classes, T* largest, T* log_sum) {
     const T value = static_cast<T>(top.v[i]);
     best = value > best || value != value ? value : best;
   }
-  for (std::int64_t c = 0; c < classes; c += width) sums = sums + exp(load_some(x + c, classes - c, lowest) - Pack<T>(best));
+  for (std::int64_t c = 0; c < classes; c += width)
+    sums = sums + exp(load_some(x + c, classes - c, lowest) - Pack<T>(best));
   for (int i = 0; i < width; ++i) sum += static_cast<T>(sums.v[i]);
   *largest = best;
   *log_sum = std::log(sum);

@@ -69,10 +69,12 @@ inline void update_drive(UpdateBlock block, const void* f, DType dtype, void* ta
       const auto count = std::min(chunk, end - i);
       convert(scratch[0], DType::float32, at(target, i), dtype, count);
       convert(scratch[1], DType::float32, static_cast<const std::byte*>(source) + i * item, dtype, count);
-      for (std::size_t k = 0; k < state_count; ++k) convert(pointers[k], DType::float32, at(states[k], i), dtype, count);
+      for (std::size_t k = 0; k < state_count; ++k)
+        convert(pointers[k], DType::float32, at(states[k], i), dtype, count);
       block(f, scratch[0], scratch[1], pointers, count);
       convert(at(target, i), dtype, scratch[0], DType::float32, count);
-      for (std::size_t k = 0; k < state_count; ++k) convert(at(states[k], i), dtype, pointers[k], DType::float32, count);
+      for (std::size_t k = 0; k < state_count; ++k)
+        convert(at(states[k], i), dtype, pointers[k], DType::float32, count);
     }
   });
 }
@@ -97,8 +99,8 @@ inline double sum_of_squares(const void* x, DType dtype, std::int64_t n) {
     double scratch[chunk];
     for (std::int64_t i = begin; i < end; ++i) {
       const auto count = std::min(chunk, n - i * chunk);
-      convert(scratch, DType::float64, static_cast<const std::byte*>(x) + i * chunk * static_cast<std::int64_t>(itemsize(dtype)),
-              dtype, count);
+      convert(scratch, DType::float64,
+              static_cast<const std::byte*>(x) + i * chunk * static_cast<std::int64_t>(itemsize(dtype)), dtype, count);
       Pack<double> sum(0);
       std::int64_t k = 0;
       for (; k + Pack<double>::width <= count; k += Pack<double>::width) {

@@ -8,10 +8,10 @@
 ///     };
 ///     MLP model{.n_units = 100};
 ///
-/// The parameters are then `/l1/W`, `/l1/b`, ... Fields that take part: Parameter, Array (saved, not trained), links, and
-/// optionals, pointers, vectors, std::arrays and maps (by string) of these; elements are children by index or key. An
-/// empty optional or pointer is no child. Everything else (numbers, functions) is left alone; state of such types that has
-/// to be saved needs a `serialize(Serializer&)` of one's own, which is all that a link is asked for.
+/// The parameters are then `/l1/W`, `/l1/b`, ... Fields that take part: Parameter, Array (saved, not trained), links,
+/// and optionals, pointers, vectors, std::arrays and maps (by string) of these; elements are children by index or key.
+/// An empty optional or pointer is no child. Everything else (numbers, functions) is left alone; state of such types
+/// that has to be saved needs a `serialize(Serializer&)` of one's own, which is all that a link is asked for.
 #pragma once
 
 #include <concepts>
@@ -33,7 +33,7 @@ concept LinkMember = Serializable<T> || std::same_as<T, Parameter> || std::same_
 template <class T>
 concept PointerLike = requires(T& p) {
   *p;
-  { static_cast<bool>(p) };
+  {static_cast<bool>(p)};
 };
 template <class T>
 concept Container = requires(T& c) {
@@ -52,7 +52,10 @@ void visit_field(Serializer& s, std::string_view name, T& field) {
     if constexpr (std::is_object_v<std::remove_reference_t<decltype(*field)>>) {
       if (field) visit_field(s, name, *field);
     }
-  } else if constexpr (requires { typename T::mapped_type; requires std::convertible_to<typename T::key_type, std::string_view>; }) {
+  } else if constexpr (requires {
+                         typename T::mapped_type;
+                         requires std::convertible_to<typename T::key_type, std::string_view>;
+                       }) {
     for (auto& [key, value] : field) visit_field(s, concat(name, "/", std::string_view(key)), value);
   } else if constexpr (Container<T>) {
     std::size_t index = 0;

@@ -1,4 +1,5 @@
-/// `ChainList<L>`: a list of links of one type, as children `0`, `1`, ... Links of different types in a row: Sequential.
+/// `ChainList<L>`: a list of links of one type, as children `0`, `1`, ... Links of different types in a row:
+/// Sequential.
 #pragma once
 
 #include <cstddef>

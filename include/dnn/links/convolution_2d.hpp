@@ -26,8 +26,8 @@ struct Convolution2DOptions {
 ///     Variable y = conv2(relu(conv1(x)));
 ///
 /// Parameters: W (out_channels, in_channels / groups, kernel height, kernel width), b (out_channels) unless `nobias`.
-/// Without in_channels W is initialised at the first call. Throws ArgumentError for a size below 1, and where groups do not
-/// divide the channels.
+/// Without in_channels W is initialised at the first call. Throws ArgumentError for a size below 1, and where groups do
+/// not divide the channels.
 class Convolution2D : public Link<Convolution2D> {
  public:
   dnn::Parameter W;

@@ -26,17 +26,16 @@ concept Layer = std::copy_constructible<F> && requires(F& f, const Variable& x) 
 ///     Sequential model{links::Linear(100), relu, links::Linear(10)};
 ///     Variable y = model(x);
 ///
-/// Layers are held by value. The links among them are children named by number; other layers take no number. As in
-/// Chainer the numbers are those of the order of insertion, not of the layers: see `insert`.
+/// (Of a function that the C library has too, say which: `functions::tanh`.) Layers are held by value. The links among
+/// them are children named by number; other layers take no number. As in Chainer the numbers are those of the order of
+/// insertion, not of the layers: see `insert`.
 class Sequential : public Link<Sequential> {
  public:
   Sequential() = default;
   template <class... Layers>
-    requires(sizeof...(Layers) > 0 && (Layer<Layers> && ...) &&
-             (sizeof...(Layers) > 1 || !(std::same_as<Layers, Sequential> && ...)))
-  explicit Sequential(Layers... layers) {
-    (append(std::move(layers)), ...);
-  }
+    requires(sizeof...(Layers) > 0 && (sizeof...(Layers) > 1 || !(std::same_as<Layers, Sequential> && ...)) &&
+             (Layer<Layers> && ...))
+  explicit Sequential(Layers... layers) { (append(std::move(layers)), ...); }
 
   Variable operator()(const Variable& x) {
     Variable h = x;
@@ -57,9 +56,9 @@ class Sequential : public Link<Sequential> {
   Sequential& append(L layer) {
     return insert(size(), std::move(layer));
   }
-  /// Puts a layer before layer i. Its child number, if it is a link, follows Chainer, so that files fit: 0 at the front;
-  /// otherwise one more than the POSITION of the first link among the layers before it (or 1), and the links from that
-  /// number on move up. So the links of `Sequential(a, b, c)` are the children 0, 2, 1.
+  /// Puts a layer before layer i. Its child number, if it is a link, follows Chainer, so that files fit: 0 at the
+  /// front; otherwise one more than the POSITION of the first link among the layers before it (or 1), and the links
+  /// from that number on move up. So the links of `Sequential(a, b, c)` are the children 0, 2, 1.
   template <Layer L>
   Sequential& insert(std::int64_t i, L layer) {
     constexpr bool is_link = Serializable<L>;
@@ -91,13 +90,6 @@ class Sequential : public Link<Sequential> {
     }
     return out;
   }
-  /// The layers of n copies of this.
-  Sequential repeat(int n, CopyMode mode = CopyMode::init) const {
-    Sequential out;
-    for (int i = 0; i < n; ++i) out.extend(copy(mode));
-    return out;
-  }
-
   Sequential& operator+=(const Sequential& other) { return extend(other); }
   friend Sequential operator+(Sequential a, const Sequential& b) { return std::move(a.extend(b)); }
 

@@ -75,23 +75,21 @@ using Adam = GradientMethod<AdamRule>;
 /// Adam with `.weight_decay_rate`, which defaults to 0. Loshchilov, Hutter, 2019.
 using AdamW = Adam;
 
-/// Adam with `amsgrad`. Reddi, Kale, Kumar, 2018.
-class AMSGrad : public Adam {
+/// Adam with the switches set. (A template, so that a program pays for those it uses.)
+template <bool UseAMSGrad, bool UseAdaBound>
+class AdamVariant : public Adam {
  public:
-  explicit AMSGrad(AdamRule h = {}) : Adam((h.amsgrad = true, h)) {}
+  explicit AdamVariant(AdamRule h = {}) : Adam((h.amsgrad = UseAMSGrad, h.adabound = UseAdaBound, h)) {}
 };
+
+/// Adam with `amsgrad`. Reddi, Kale, Kumar, 2018.
+using AMSGrad = AdamVariant<true, false>;
 
 /// Adam with `adabound`: each element's step is clipped to last (1 - 1 / (gamma t + 1)) ... last (1 + 1 / (gamma t)),
 /// where last = final_lr alpha / (alpha at setup). Luo, Xiong, Liu, Sun, 2019.
-class AdaBound : public Adam {
- public:
-  explicit AdaBound(AdamRule h = {}) : Adam((h.adabound = true, h)) {}
-};
+using AdaBound = AdamVariant<false, true>;
 
 /// AdaBound with `amsgrad`.
-class AMSBound : public Adam {
- public:
-  explicit AMSBound(AdamRule h = {}) : Adam((h.adabound = h.amsgrad = true, h)) {}
-};
+using AMSBound = AdamVariant<true, true>;
 
 }  // namespace dnn::inline DNN_ABI::optimizers

@@ -1,5 +1,5 @@
-/// `GradientMethod<Rule>`: an optimizer made of a rule, a plain struct with the hyperparameters and one formula. To write
-/// one's own:
+/// `GradientMethod<Rule>`: an optimizer made of a rule, a plain struct with the hyperparameters and one formula. To
+/// write one's own:
 ///
 ///     struct MomentumSGDRule {
 ///       double lr = 0.01;
@@ -15,8 +15,9 @@
 ///     };
 ///     using MomentumSGD = GradientMethod<MomentumSGDRule>;
 ///
-/// `update(ParameterUpdate&, const Rule&)` is also told the hyperparameters of the time of `setup`; `learning_rate(t)`, if
-/// there is one, is what `lr()` answers instead of the field lr. The formula gets SIMD packs (kernels/pack.hpp) of the parameter, the gradient and the states, in float or double.
+/// `update(ParameterUpdate&, const Rule&)` is also told the hyperparameters of the time of `setup`; `learning_rate(t)`,
+/// if there is one, is what `lr()` answers instead of the field lr. The formula gets SIMD packs (kernels/pack.hpp) of
+/// the parameter, the gradient and the states, in float or double.
 #pragma once
 
 #include <array>

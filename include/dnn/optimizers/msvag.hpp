@@ -17,9 +17,8 @@ struct MSVAGRule {
 
   void update(ParameterUpdate& u) const {
     const double power = std::pow(beta, static_cast<double>(u.t()));
-    const double rho = std::min(((1 - beta) * (1 - beta) * (1 - power * power)) /
-                                    ((1 - power) * (1 - power) * (1 - beta * beta)),
-                                0.9999);
+    const double rho = std::min(
+        ((1 - beta) * (1 - beta) * (1 - power * power)) / ((1 - power) * (1 - power) * (1 - beta * beta)), 0.9999);
     const double correction = 1 - power;
     u.pass<2>([h = *this, rho, correction](auto& p, auto g, auto& m, auto& v) {
       m = m + (1 - h.beta) * (g - m);

@@ -5,8 +5,8 @@
 ///     optimizer.add_hook(optimizer_hooks::WeightDecay{1e-4});
 ///     optimizer.update(loss_of, x, t);      // forward, clear the gradients, backward, update
 ///
-/// The model outlives the optimizer and is not moved. Parameters that are uninitialised at `setup` are updated once they
-/// are initialised; parameters added later are not.
+/// The model outlives the optimizer and is not moved. Parameters that are uninitialised at `setup` are updated once
+/// they are initialised; parameters added later are not.
 #pragma once
 
 #include <algorithm>
@@ -209,27 +209,31 @@ class Optimizer {
   /// loss = lossfun(args...), THEN clears the gradients, backward, update().
   template <class LossFunction, class... Args>
     requires std::invocable<LossFunction&, const Args&...>
-  void update(LossFunction&& lossfun, const Args&... args) {
-    minimize(lossfun(args...));
-  }
+  void update(LossFunction&& lossfun, const Args&... args) { minimize(lossfun(args...)); }
 
-  /// `hook(Optimizer&)`, called once, or `hook(UpdateRule&, Parameter&)`, called for every parameter. Hooks run in the order
-  /// in which they were added. Throws ArgumentError before `setup`, and for a name that is taken.
+  /// `hook(Optimizer&)`, called once, or `hook(UpdateRule&, Parameter&)`, called for every parameter. Hooks run in the
+  /// order in which they were added. Throws ArgumentError before `setup`, and for a name that is taken.
   template <class Hook>
   void add_hook(Hook hook, HookOptions options = {}) {
     (void)target();
     const Hook& named = hook;
     if constexpr (std::invocable<Hook&, UpdateRule&, Parameter&>) {
-      hooks_.add(named, [hook](Optimizer& optimizer) mutable {
-        for (auto& rule : optimizer.rules_) hook(*rule, rule->parameter());
-        optimizer.fill_missing_gradients();
-      }, std::move(options));
+      hooks_.add(
+          named,
+          [hook](Optimizer& optimizer) mutable {
+            for (auto& rule : optimizer.rules_) hook(*rule, rule->parameter());
+            optimizer.fill_missing_gradients();
+          },
+          std::move(options));
     } else {
       static_assert(std::invocable<Hook&, Optimizer&>, "a hook takes (Optimizer&) or (UpdateRule&, Parameter&)");
-      hooks_.add(named, [hook](Optimizer& optimizer) mutable {
-        hook(optimizer);
-        optimizer.fill_missing_gradients();
-      }, std::move(options));
+      hooks_.add(
+          named,
+          [hook](Optimizer& optimizer) mutable {
+            hook(optimizer);
+            optimizer.fill_missing_gradients();
+          },
+          std::move(options));
     }
   }
   void remove_hook(std::string_view name) { hooks_.remove(name); }
@@ -237,8 +241,8 @@ class Optimizer {
   /// Calls of `update`.
   std::int64_t t() const noexcept { return t_; }
   std::int64_t epoch() const noexcept { return epoch_; }
-  /// Counts an epoch. Updaters that count by themselves set `use_auto_new_epoch` and say `automatic`; a call that does not
-  /// fit that throws ArgumentError.
+  /// Counts an epoch. Updaters that count by themselves set `use_auto_new_epoch` and say `automatic`; a call that does
+  /// not fit that throws ArgumentError.
   void new_epoch(bool automatic = false) {
     if (automatic != use_auto_new_epoch) {
       throw ArgumentError(automatic ? "[new_epoch] the updater must set use_auto_new_epoch"
@@ -265,8 +269,8 @@ class Optimizer {
     throw ArgumentError(concat("[optimizer] the model has no parameter '", path, "'"));
   }
 
-  /// A hyperparameter by name, for schedules: `optimizer.hyperparameter("lr") *= 0.5`. Throws ArgumentError that lists the
-  /// names.
+  /// A hyperparameter by name, for schedules: `optimizer.hyperparameter("lr") *= 0.5`. Throws ArgumentError that lists
+  /// the names.
   virtual double& hyperparameter(std::string_view name) = 0;
   /// The current learning rate; of Adam the corrected one, which there is from the first update on.
   virtual double lr() const = 0;
@@ -320,7 +324,8 @@ class Optimizer {
     const Array& data = rule.parameter_.array();
     const Array gradient = rule.parameter_.grad();
     if (gradient.shape() != data.shape() || gradient.dtype() != data.dtype()) {
-      throw ArgumentError(concat("[optimizer] the gradient of ", rule.path_, " is ", gradient, ", the parameter ", data));
+      throw ArgumentError(
+          concat("[optimizer] the gradient of ", rule.path_, " is ", gradient, ", the parameter ", data));
     }
     for (auto& state : rule.states_) {
       if (!state.array.defined()) state.array = full(data.shape(), state.initial, data.dtype());

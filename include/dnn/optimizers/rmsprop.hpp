@@ -5,8 +5,8 @@
 namespace dnn::inline DNN_ABI::optimizers {
 
 struct RMSpropRule {
-  double lr = 0.01;              ///< learning rate
-  double alpha = 0.99;           ///< decay of the mean of squares
+  double lr = 0.01;     ///< learning rate
+  double alpha = 0.99;  ///< decay of the mean of squares
   double eps = 1e-8;
   bool eps_inside_sqrt = false;  ///< as TensorFlow has it
 

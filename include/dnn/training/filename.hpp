@@ -11,8 +11,8 @@
 
 namespace dnn::inline DNN_ABI::training {
 
-/// Replaces every `{field}` of `pattern` by `value_of(field)`, and `{{` and `}}` by braces. A width may follow, filled up
-/// with blanks or zeros: `{epoch:04}`. Throws ArgumentError for a malformed pattern.
+/// Replaces every `{field}` of `pattern` by `value_of(field)`, and `{{` and `}}` by braces. A width may follow, filled
+/// up with blanks or zeros: `{epoch:04}`. Throws ArgumentError for a malformed pattern.
 inline std::string format_pattern(std::string_view pattern,
                                   const std::function<json::Value(std::string_view field)>& value_of) {
   const auto malformed = [&](std::string_view reason) {
@@ -59,8 +59,9 @@ inline std::string format_filename(std::string_view pattern, const Trainer& trai
     if (field == ".updater.epoch") return trainer.updater().epoch();
     if (field == ".updater.epoch_detail") return trainer.updater().epoch_detail();
     if (field == ".elapsed_time") return trainer.elapsed_time();
-    throw ArgumentError(concat("[filename] \"", pattern, "\": a trainer has no {", field,
-                               "}; there are {.updater.iteration} {.updater.epoch} {.updater.epoch_detail} {.elapsed_time}"));
+    throw ArgumentError(
+        concat("[filename] \"", pattern, "\": a trainer has no {", field,
+               "}; there are {.updater.iteration} {.updater.epoch} {.updater.epoch_detail} {.elapsed_time}"));
   });
 }
 
@@ -69,7 +70,8 @@ inline bool matches_pattern(std::string_view pattern, std::string_view name) {
   const auto open = pattern.find('{'), close = pattern.rfind('}');
   if (open == std::string_view::npos || close == std::string_view::npos || close < open) return pattern == name;
   const auto prefix = pattern.substr(0, open), suffix = pattern.substr(close + 1);
-  if (name.size() <= prefix.size() + suffix.size() || !name.starts_with(prefix) || !name.ends_with(suffix)) return false;
+  if (name.size() <= prefix.size() + suffix.size() || !name.starts_with(prefix) || !name.ends_with(suffix))
+    return false;
   const auto middle = name.substr(prefix.size(), name.size() - prefix.size() - suffix.size());
   // Several fields: whatever stands between them is not looked at closely.
   const bool one_field = pattern.find('{', open + 1) == std::string_view::npos;

@@ -13,7 +13,8 @@
 namespace dnn::inline DNN_ABI::training {
 
 /// While one of these lives, the first SIGINT only sets `requested()`; the second does what the system does by default.
-/// The handler that was there before comes back with the last of them. A process that ignores SIGINT goes on ignoring it.
+/// The handler that was there before comes back with the last of them. A process that ignores SIGINT goes on ignoring
+/// it.
 class InterruptGuard {
  public:
   InterruptGuard() noexcept {

@@ -1,5 +1,5 @@
-/// The JSON of logs and snapshots: what Python's json module writes, byte for byte, and what it reads. That is JSON with
-/// the numbers NaN, Infinity and -Infinity, which other libraries refuse.
+/// The JSON of logs and snapshots: what Python's json module writes, byte for byte, and what it reads. That is JSON
+/// with the numbers NaN, Infinity and -Infinity, which other libraries refuse.
 #pragma once
 
 #include <charconv>
@@ -7,10 +7,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <initializer_list>
 #include <limits>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -33,15 +35,21 @@ class Value : public std::variant<std::nullptr_t, bool, std::int64_t, double, st
   Value(int number) : variant(static_cast<std::int64_t>(number)) {}
   Value(const char* text) : variant(std::string(text)) {}
 
-  bool is_number() const noexcept { return std::holds_alternative<std::int64_t>(*this) || std::holds_alternative<double>(*this); }
+  bool is_number() const noexcept {
+    return std::holds_alternative<std::int64_t>(*this) || std::holds_alternative<double>(*this);
+  }
   /// Each throws SerializationError when the value is something else.
   double number() const {
     if (const auto* integer = std::get_if<std::int64_t>(this)) return static_cast<double>(*integer);
     return as<double>("a number");
   }
-  const std::string& text() const { return as<std::string>("a text"); }
-  const Array& array() const { return as<Array>("a list"); }
-  const Object& object() const { return as<Object>("an object"); }
+  const std::string& text() const& { return as<std::string>("a text"); }
+  const Array& array() const& { return as<Array>("a list"); }
+  const Object& object() const& { return as<Object>("an object"); }
+  // A loop over a part of a temporary would run over what is gone.
+  void text() const&& = delete;
+  void array() const&& = delete;
+  void object() const&& = delete;
 
  private:
   template <class T>
@@ -103,7 +111,10 @@ inline void append_escaped(std::string& out, std::string_view text) {
       continue;
     }
     // UTF-8 to code point; a broken sequence becomes the replacement character.
-    const int more = byte >= 0xf0 && byte < 0xf8 ? 3 : byte >= 0xe0 && byte < 0xf0 ? 2 : byte >= 0xc2 && byte < 0xe0 ? 1 : 0;
+    const int more = byte >= 0xf0 && byte < 0xf8   ? 3
+                     : byte >= 0xe0 && byte < 0xf0 ? 2
+                     : byte >= 0xc2 && byte < 0xe0 ? 1
+                                                   : 0;
     std::uint32_t code = more == 3 ? byte & 0x07u : more == 2 ? byte & 0x0fu : byte & 0x1fu;
     bool good = more > 0;
     std::size_t next = i + 1;

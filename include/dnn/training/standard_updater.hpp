@@ -118,23 +118,24 @@ struct StandardUpdaterOptions {
   bool auto_new_epoch = true;                   ///< tells the optimizer of every completed epoch
 };
 
-/// One iteration: takes a minibatch of the iterator, joins it to a batch, and lets the optimizer minimize what the model
-/// or loss function returns for its fields.
+/// One iteration: takes a minibatch of the iterator, joins it to a batch, and lets the optimizer minimize what the
+/// model or loss function returns for its fields.
 ///
 ///     StandardUpdater updater{train_iter, optimizer, model};
 ///     StandardUpdater updater{train_iter, optimizer, [&](const Variable& x, const Variable& t) { ... }};
 ///
-/// Iterators, optimizers and a model given as a variable are referred to, and must outlive the updater. Derive from this
-/// and override `update_core` for trainings with several losses, such as GANs:
+/// Iterators, optimizers and a model given as a variable are referred to, and must outlive the updater. Derive from
+/// this and override `update_core` for trainings with several losses, such as GANs:
 ///
 ///     struct GanUpdater : StandardUpdater {
-///       GanUpdater(Iterator& it, Optimizer& gen, Optimizer& dis) : StandardUpdater(it, {{"gen", gen}, {"dis", dis}}) {}
-///       void update_core() override { ... optimizer("dis").update(...); ... }
+///       GanUpdater(Iterator& it, Optimizer& gen, Optimizer& dis) : StandardUpdater(it, {{"gen", gen}, {"dis", dis}})
+///       {} void update_core() override { ... optimizer("dis").update(...); ... }
 ///     };
 class StandardUpdater : public Updater {
  public:
   template <class F>
-  StandardUpdater(Named<Iterator> iterator, Named<Optimizer> optimizer, F&& loss_function, StandardUpdaterOptions options = {})
+  StandardUpdater(Named<Iterator> iterator, Named<Optimizer> optimizer, F&& loss_function,
+                  StandardUpdaterOptions options = {})
       : StandardUpdater(std::move(iterator), std::move(optimizer)) {
     loss_function_.emplace(std::forward<F>(loss_function));
     options_ = std::move(options);

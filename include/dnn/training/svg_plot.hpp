@@ -186,20 +186,22 @@ inline std::string svg_plot(const std::vector<PlotSeries>& series, const PlotOpt
     return bottom - part * plot_height;
   };
 
-  std::string out = concat("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"", pixel(width), "\" height=\"", pixel(height),
-                           "\" viewBox=\"0 0 ", pixel(width), " ", pixel(height), "\" role=\"img\">\n<style>\n",
-                           "text { font: 12px ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace; fill: #1f2328; }\n",
-                           ".title { font-size: 15px; font-weight: bold; }\n",
-                           ".paper { fill: #ffffff; }\n.grid { stroke: #dfe3e8; stroke-width: 1; }\n",
-                           ".frame { fill: none; stroke: #57606a; stroke-width: 1; }\n",
-                           ".line { fill: none; stroke-width: 1.8; stroke-linejoin: round; stroke-linecap: round; }\n",
-                           ".mark { fill: none; stroke-width: 1.4; }\n.band { stroke: none; fill-opacity: 0.18; }\n");
+  std::string out =
+      concat("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"", pixel(width), "\" height=\"", pixel(height),
+             "\" viewBox=\"0 0 ", pixel(width), " ", pixel(height), "\" role=\"img\">\n<style>\n",
+             "text { font: 12px ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace; fill: #1f2328; }\n",
+             ".title { font-size: 15px; font-weight: bold; }\n",
+             ".paper { fill: #ffffff; }\n.grid { stroke: #dfe3e8; stroke-width: 1; }\n",
+             ".frame { fill: none; stroke: #57606a; stroke-width: 1; }\n",
+             ".line { fill: none; stroke-width: 1.8; stroke-linejoin: round; stroke-linecap: round; }\n",
+             ".mark { fill: none; stroke-width: 1.4; }\n.band { stroke: none; fill-opacity: 0.18; }\n");
   const std::size_t colours = std::min(series.size(), light.size());
   for (std::size_t i = 0; i < colours; ++i) {
     out += concat(".s", i, " { stroke: ", light[i], "; }\n.band.s", i, " { fill: ", light[i], "; stroke: none; }\n");
   }
-  out += "@media (prefers-color-scheme: dark) {\ntext { fill: #e6edf3; }\n.paper { fill: #0d1117; }\n"
-         ".grid { stroke: #2b323b; }\n.frame { stroke: #8b949e; }\n";
+  out +=
+      "@media (prefers-color-scheme: dark) {\ntext { fill: #e6edf3; }\n.paper { fill: #0d1117; }\n"
+      ".grid { stroke: #2b323b; }\n.frame { stroke: #8b949e; }\n";
   for (std::size_t i = 0; i < colours; ++i) {
     out += concat(".s", i, " { stroke: ", dark[i], "; }\n.band.s", i, " { fill: ", dark[i], "; stroke: none; }\n");
   }
@@ -208,16 +210,19 @@ inline std::string svg_plot(const std::vector<PlotSeries>& series, const PlotOpt
   out += concat("<rect class=\"paper\" width=\"", pixel(width), "\" height=\"", pixel(height), "\"/>\n");
 
   const auto line = [&](std::string_view kind, double x1, double y1, double x2, double y2) {
-    out += concat("<path class=\"", kind, "\" d=\"M", pixel(x1), " ", pixel(y1), "L", pixel(x2), " ", pixel(y2), "\"/>\n");
+    out +=
+        concat("<path class=\"", kind, "\" d=\"M", pixel(x1), " ", pixel(y1), "L", pixel(x2), " ", pixel(y2), "\"/>\n");
   };
-  const auto text = [&](double x, double y, std::string_view anchor, std::string_view content, std::string_view more = "") {
+  const auto text = [&](double x, double y, std::string_view anchor, std::string_view content,
+                        std::string_view more = "") {
     out += concat("<text x=\"", pixel(x), "\" y=\"", pixel(y), "\" text-anchor=\"", anchor, "\"", more, ">",
                   xml_escaped(content), "</text>\n");
   };
 
   // Labels that would touch are left out, every second, third, ...
   double label_width = 0;
-  for (const auto& label : x_labels) label_width = std::max(label_width, character * static_cast<double>(label.size()) + 12);
+  for (const auto& label : x_labels)
+    label_width = std::max(label_width, character * static_cast<double>(label.size()) + 12);
   const double spacing = x_ticks.count > 1 ? px(x_ticks[1]) - px(x_ticks[0]) : plot_width;
   const int every = std::max(1, static_cast<int>(std::ceil(label_width / spacing)));
   for (int i = 0; i < x_ticks.count; ++i) {
@@ -258,7 +263,9 @@ inline std::string svg_plot(const std::vector<PlotSeries>& series, const PlotOpt
   constexpr std::size_t most_marks = 200;
   for (std::size_t i = 0; i < series.size(); ++i) {
     const auto& points = series[i].points;
-    const auto drawable = [&](std::size_t k) { return std::isfinite(points[k].first) && std::isfinite(points[k].second); };
+    const auto drawable = [&](std::size_t k) {
+      return std::isfinite(points[k].first) && std::isfinite(points[k].second);
+    };
     std::string d;
     bool pen_down = false;
     for (std::size_t k = 0; k < points.size(); ++k) {
@@ -270,7 +277,8 @@ inline std::string svg_plot(const std::vector<PlotSeries>& series, const PlotOpt
     for (std::size_t k = 0; k < points.size(); ++k) {
       if (!drawable(k)) continue;
       const auto [x, y] = points[k];
-      mark(i, px(x), py(y), concat(series[i].name, ": ", y, options.x_label.empty() ? "" : concat(" (", options.x_label, " ", x, ")")));
+      mark(i, px(x), py(y),
+           concat(series[i].name, ": ", y, options.x_label.empty() ? "" : concat(" (", options.x_label, " ", x, ")")));
     }
   }
   out += concat("<rect class=\"frame\" x=\"", pixel(left), "\" y=\"", pixel(top), "\" width=\"", pixel(plot_width),
@@ -286,7 +294,8 @@ inline std::string svg_plot(const std::vector<PlotSeries>& series, const PlotOpt
   for (std::size_t i = 0; i < series.size(); ++i) {
     const double y = top + 10 + 20.0 * static_cast<double>(i), x = right + 16;
     if (!series[i].band.empty()) {
-      out += concat("<rect class=\"band ", colour(i), "\" x=\"", pixel(x), "\" y=\"", pixel(y - 6), "\" width=\"28\" height=\"12\"/>\n");
+      out += concat("<rect class=\"band ", colour(i), "\" x=\"", pixel(x), "\" y=\"", pixel(y - 6),
+                    "\" width=\"28\" height=\"12\"/>\n");
     }
     if (!series[i].points.empty() || series[i].band.empty()) {
       line(concat("line ", colour(i)), x, y, x + 28, y);

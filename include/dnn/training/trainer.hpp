@@ -47,11 +47,12 @@ struct ExtendOptions {
 /// priority and, among equals, in the order in which they were added. What the models report is observed as
 /// `main/loss`, `main/predictor/...`: the optimizer's name and the place in its model.
 ///
-/// The updater, and with it iterators, optimizers and models, must outlive the trainer. `serialize` writes and reads the
-/// whole state under the keys of Chainer's snapshots and, as `_random_state`, that of the default generator; a training
-/// that is resumed from a snapshot then goes on bit by bit as if it had never stopped.
+/// The updater, and with it iterators, optimizers and models, must outlive the trainer. `serialize` writes and reads
+/// the whole state under the keys of Chainer's snapshots and, as `_random_state`, that of the default generator; a
+/// training that is resumed from a snapshot then goes on bit by bit as if it had never stopped.
 ///
-/// Ctrl-C (SIGINT) during `run` finishes the iteration, lets extensions save, ends the run, and `interrupted()` is true.
+/// Ctrl-C (SIGINT) during `run` finishes the iteration, lets extensions save, ends the run, and `interrupted()` is
+/// true.
 class Trainer {
  public:
   /// Never stops by itself without a `stop_trigger`. `out` is where extensions put their files.
@@ -82,7 +83,8 @@ class Trainer {
       add(extension, std::move(options));
       return *extension;
     } else {
-      static_assert(std::invocable<Type&, Trainer&>, "an extension is derived from Extension or callable with a Trainer&");
+      static_assert(std::invocable<Type&, Trainer&>,
+                    "an extension is derived from Extension or callable with a Trainer&");
       auto owned = std::make_shared<detail::FunctionExtension<Type>>(std::forward<E>(extension));
       add(owned, std::move(options));
       return *owned;
@@ -222,7 +224,8 @@ class Trainer {
 
   void handle_error(const std::vector<Entry*>& entries, const std::exception& error) {
     // Now, since what follows may take long or never end.
-    std::fprintf(stderr, "Exception in main training loop: %s\nExtensions are finalized before it is thrown on.\n", error.what());
+    std::fprintf(stderr, "Exception in main training loop: %s\nExtensions are finalized before it is thrown on.\n",
+                 error.what());
     for (auto* entry : entries) {
       try {
         entry->extension->on_error(*this, error);
@@ -237,7 +240,8 @@ class Trainer {
   /// Snapshots of Chainer do not have it: then the generator stays as it is.
   static void serialize_random_state(Serializer& s) {
     auto& generator = default_generator();
-    Array state = array({std::bit_cast<std::int64_t>(generator.seed()), std::bit_cast<std::int64_t>(generator.position())});
+    Array state =
+        array({std::bit_cast<std::int64_t>(generator.seed()), std::bit_cast<std::int64_t>(generator.position())});
     try {
       s("_random_state", state);
     } catch (const SerializationError&) {

@@ -18,8 +18,8 @@
 
 namespace dnn::inline DNN_ABI::inline functions::nodes {
 
-/// One unit of work: along a row of contiguous elements pack by pack, or down as many neighbouring columns as a pack has
-/// lanes.
+/// One unit of work: along a row of contiguous elements pack by pack, or down as many neighbouring columns as a pack
+/// has lanes.
 template <class T, bool Row>
 struct SoftmaxLine {
   using Number = kernels::Pack<T>;
@@ -93,7 +93,8 @@ struct SoftmaxLine {
 template <class T, class Work>
 void for_softmax_lines(const Shape& shape, int axis, const Work& work) {
   if (shape.size() == 0) return;
-  const auto length = shape[axis], outer = shape.slice(0, axis).size(), inner = shape.slice(axis + 1, shape.ndim()).size();
+  const auto length = shape[axis], outer = shape.slice(0, axis).size(),
+             inner = shape.slice(axis + 1, shape.ndim()).size();
   const auto grain = [](std::int64_t cost) { return std::max<std::int64_t>(1, 16384 / cost); };
   if (inner == 1) {
     const SoftmaxLine<T, true> line{length, 1, 0};
@@ -126,7 +127,8 @@ struct SoftmaxNode final : FunctionNode {
     visit_float(y.dtype(), name(), [&]<class T>(std::type_identity<T>) {
       const T* from = x[0].data<T>();
       T* to = y.data<T>();
-      for_softmax_lines<T>(y.shape(), axis, [&](const auto& line, std::int64_t at) { line.forward(to + at, from + at, Log); });
+      for_softmax_lines<T>(y.shape(), axis,
+                           [&](const auto& line, std::int64_t at) { line.forward(to + at, from + at, Log); });
     });
     return {y};
   }
@@ -142,9 +144,8 @@ struct SoftmaxNode final : FunctionNode {
     visit_float(compute, name(), [&]<class T>(std::type_identity<T>) {
       const T *py = y.data<T>(), *pg = g.data<T>();
       T* to = gx.data<T>();
-      for_softmax_lines<T>(y.shape(), axis, [&](const auto& line, std::int64_t at) {
-        line.backward(to + at, pg + at, py + at, Log);
-      });
+      for_softmax_lines<T>(y.shape(), axis,
+                           [&](const auto& line, std::int64_t at) { line.backward(to + at, pg + at, py + at, Log); });
     });
     return {Variable(gx.to(dtype))};
   }

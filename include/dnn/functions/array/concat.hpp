@@ -20,7 +20,8 @@ namespace nodes {
 /// Copies `part` to, or from, the elements of `whole` that begin at `begin` along `axis`.
 inline void copy_part(Array& to, const Array& from, const Shape& part, int axis, std::int64_t begin, bool to_whole) {
   const auto whole_strides = strides_of(to_whole ? to.shape() : from.shape()), part_strides = strides_of(part);
-  const auto offset = begin * whole_strides[static_cast<std::size_t>(axis)] * static_cast<std::int64_t>(itemsize(to.dtype()));
+  const auto offset =
+      begin * whole_strides[static_cast<std::size_t>(axis)] * static_cast<std::int64_t>(itemsize(to.dtype()));
   kernels::copy_strided(to.bytes() + (to_whole ? offset : 0), to_whole ? whole_strides : part_strides,
                         from.bytes() + (to_whole ? 0 : offset), to_whole ? part_strides : whole_strides, part,
                         itemsize(to.dtype()));
@@ -88,12 +89,15 @@ inline Arrays Concat::forward(std::span<const Array> x) {
   return {y};
 }
 
-inline Variables Concat::backward(const Variables& gy) { return make_ref<SplitAxis>(axis, sizes)->apply({gy.data(), 1}); }
+inline Variables Concat::backward(const Variables& gy) {
+  return make_ref<SplitAxis>(axis, sizes)->apply({gy.data(), 1});
+}
 
 }  // namespace nodes
 
-/// The arrays one after the other along `axis`. The default is axis 1, not 0, as in Chainer. One dtype, any; one array is
-/// returned as it is. Throws ArgumentError for none, or unless the other sizes agree; IndexError for an axis out of range.
+/// The arrays one after the other along `axis`. The default is axis 1, not 0, as in Chainer. One dtype, any; one array
+/// is returned as it is. Throws ArgumentError for none, or unless the other sizes agree; IndexError for an axis out of
+/// range.
 inline Variable concat(std::span<const Variable> xs, int axis = 1) {
   DNN_EXPECT("concat", xs.size() >= 1u);
   const int along = normalize_axis(axis, xs[0].ndim(), "concat");

@@ -73,15 +73,16 @@ Variable get_item(const Variable& x, std::span<const Index> index);
 
 namespace nodes {
 
-/// Which elements of an array of a given shape an index selects. The result is the product of the axes that integers and
-/// slices leave (`grid`) and of the places that index arrays name (`places`, offsets that are added).
+/// Which elements of an array of a given shape an index selects. The result is the product of the axes that integers
+/// and slices leave (`grid`) and of the places that index arrays name (`places`, offsets that are added).
 struct Selection {
   Selection(const Shape& from, std::span<const Index> index) : source(from) {
     int named = 0, ellipses = 0;
     bool has_arrays = false;
     for (const auto& i : index) {
       if (i.kind == Index::Kind::rest) ++ellipses;
-      else if (i.kind == Index::Kind::array) has_arrays = true, named += i.array.dtype() == boolean ? i.array.ndim() : 1;
+      else if (i.kind == Index::Kind::array)
+        has_arrays = true, named += i.array.dtype() == boolean ? i.array.ndim() : 1;
       else if (i.kind != Index::Kind::axis) ++named;
     }
     if (ellipses > 1) throw IndexError("[get_item] more than one ellipsis");
@@ -137,26 +138,28 @@ struct Selection {
     if (places_shape.ndim() != 0 || !places.empty()) return false;
     const auto strides = strides_of(grid);
     for (int i = 0; i < grid.ndim(); ++i) {
-      if (grid[i] != 1 && grid_strides[static_cast<std::size_t>(i)] != strides[static_cast<std::size_t>(i)]) return false;
+      if (grid[i] != 1 && grid_strides[static_cast<std::size_t>(i)] != strides[static_cast<std::size_t>(i)])
+        return false;
     }
     return true;
   }
 
-  Shape source, shape;                    // of x and of the result
-  Shape grid;                             // of the axes that arrays do not index
-  kernels::Strides grid_strides{};        // of the grid in the source
-  kernels::Strides result_strides{};      // of the grid in the result
-  std::int64_t base = 0;                  // offset of the first element
-  std::vector<std::int64_t> places;       // offsets that index arrays add, in the order of places_shape
-  Shape places_shape;                     // of the index arrays, broadcast together
-  int places_axis = -1;                   // the result's axis where they stand
-  std::int64_t place_step = 1;            // of one place to the next in the result
+  Shape source, shape;                // of x and of the result
+  Shape grid;                         // of the axes that arrays do not index
+  kernels::Strides grid_strides{};    // of the grid in the source
+  kernels::Strides result_strides{};  // of the grid in the result
+  std::int64_t base = 0;              // offset of the first element
+  std::vector<std::int64_t> places;   // offsets that index arrays add, in the order of places_shape
+  Shape places_shape;                 // of the index arrays, broadcast together
+  int places_axis = -1;               // the result's axis where they stand
+  std::int64_t place_step = 1;        // of one place to the next in the result
 
  private:
   std::int64_t stride(int axis) const noexcept { return strides_of(source)[static_cast<std::size_t>(axis)]; }
   std::int64_t wrapped(std::int64_t i, int axis) const {
     const auto n = source[axis], w = i < 0 ? i + n : i;
-    if (w < 0 || w >= n) throw IndexError(concat("[get_item] index ", i, " is out of range for axis ", axis, " of length ", n));
+    if (w < 0 || w >= n)
+      throw IndexError(concat("[get_item] index ", i, " is out of range for axis ", axis, " of length ", n));
     return w;
   }
   void add_axis(std::int64_t size, std::int64_t step) {
@@ -174,7 +177,8 @@ struct Selection {
     const auto distance = s.step > 0 ? stop - start : start - stop;
     // The step's size as unsigned: it may be the smallest number there is.
     const auto size = static_cast<std::uint64_t>(s.step > 0 ? s.step : -(s.step + 1)) + (s.step > 0 ? 0 : 1);
-    const auto count = distance <= 0 ? 0 : static_cast<std::int64_t>((static_cast<std::uint64_t>(distance) - 1) / size) + 1;
+    const auto count =
+        distance <= 0 ? 0 : static_cast<std::int64_t>((static_cast<std::uint64_t>(distance) - 1) / size) + 1;
     if (count > 0) base += start * stride(axis);
     add_axis(count, count > 1 ? s.step * stride(axis) : 0);
   }
@@ -184,7 +188,8 @@ struct Selection {
     if (array.dtype() != boolean) return add_places(array.to(int64), axis++);
     const int count = array.ndim();
     if (count == 0 || array.shape() != source.slice(axis, axis + count)) {
-      throw IndexError(concat("[get_item] a bool index of shape ", array.shape(), " does not fit axis ", axis, " of ", source));
+      throw IndexError(
+          concat("[get_item] a bool index of shape ", array.shape(), " does not fit axis ", axis, " of ", source));
     }
     std::vector<std::int64_t> hits;
     const bool* mask = array.data<bool>();
@@ -218,8 +223,8 @@ struct Selection {
 
 /// target[i] += value[i] over a grid.
 template <class T>
-void add_strided(T* target, const kernels::Strides& target_strides, const T* value, const kernels::Strides& value_strides,
-                 const Shape& grid) {
+void add_strided(T* target, const kernels::Strides& target_strides, const T* value,
+                 const kernels::Strides& value_strides, const Shape& grid) {
   const int last = grid.ndim() - 1;
   const auto n = last < 0 ? 1 : grid[last];
   const auto rows = n == 0 ? 0 : grid.size() / n;
@@ -296,7 +301,8 @@ struct ScatterAdd final : FunctionNode {
 };
 
 struct GetItemGrad final : FunctionNode {
-  GetItemGrad(const Shape& shape, std::span<const Index> selected) : target(shape), index(selected.begin(), selected.end()) {}
+  GetItemGrad(const Shape& shape, std::span<const Index> selected)
+      : target(shape), index(selected.begin(), selected.end()) {}
   std::string_view name() const override { return "GetItemGrad"; }
   Arrays forward(std::span<const Array> gy) override {
     Array gx = zeros(target, gy[0].dtype());
@@ -317,14 +323,16 @@ inline Variables GetItem::backward(const Variables& gy) {
 
 /// x[index...]. Throws IndexError for an index that is out of range, of a wrong dtype, or does not fit; ShapeError when
 /// index arrays do not broadcast.
-inline Variable get_item(const Variable& x, std::span<const Index> index) { return call(make_ref<nodes::GetItem>(index), x); }
+inline Variable get_item(const Variable& x, std::span<const Index> index) {
+  return call(make_ref<nodes::GetItem>(index), x);
+}
 inline Variable get_item(const Variable& x, std::initializer_list<Index> index) {
   return get_item(x, std::span(index.begin(), index.size()));
 }
 inline Variable get_item(const Variable& x, const Index& index) { return get_item(x, {&index, 1}); }
 
-/// A copy of a with b, broadcast, added to the elements that `index` selects; repeated ones are added up. One float dtype.
-/// Throws as get_item, and ShapeError when b does not broadcast to the selection.
+/// A copy of a with b, broadcast, added to the elements that `index` selects; repeated ones are added up. One float
+/// dtype. Throws as get_item, and ShapeError when b does not broadcast to the selection.
 inline Variable scatter_add(const Variable& a, std::span<const Index> index, const Variable& b) {
   return call(make_ref<nodes::ScatterAdd>(index), a, broadcast_to(b, nodes::Selection(a.shape(), index).shape));
 }

@@ -30,7 +30,8 @@ struct Pad final : FunctionNode {
     Array y = full(shape, value, x[0].dtype());
     const auto strides = strides_of(shape);
     std::int64_t begin = 0;
-    for (int i = 0; i < shape.ndim(); ++i) begin += width[static_cast<std::size_t>(i)].first * strides[static_cast<std::size_t>(i)];
+    for (int i = 0; i < shape.ndim(); ++i)
+      begin += width[static_cast<std::size_t>(i)].first * strides[static_cast<std::size_t>(i)];
     kernels::copy_strided(y.bytes() + begin * static_cast<std::int64_t>(itemsize(y.dtype())), strides, x[0].bytes(),
                           strides_of(x[0].shape()), x[0].shape(), itemsize(y.dtype()));
     return {y};
@@ -51,8 +52,9 @@ struct Pad final : FunctionNode {
 
 }  // namespace nodes
 
-/// x with `value` around it: `widths` has (before, after) for every axis, or one pair for all: `pad(x, {{0, 0}, {1, 2}})`.
-/// Any dtype. This is numpy.pad's mode "constant". Throws ArgumentError for a negative width or a wrong count of them.
+/// x with `value` around it: `widths` has (before, after) for every axis, or one pair for all: `pad(x, {{0, 0}, {1,
+/// 2}})`. Any dtype. This is numpy.pad's mode "constant". Throws ArgumentError for a negative width or a wrong count of
+/// them.
 inline Variable pad(const Variable& x, std::span<const PadWidth> widths, double value = 0) {
   DNN_EXPECT("pad", (widths.size() == 1 || widths.size() == static_cast<std::size_t>(x.ndim())));
   std::vector<PadWidth> each;

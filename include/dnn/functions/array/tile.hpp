@@ -10,8 +10,8 @@
 
 namespace dnn::inline DNN_ABI::inline functions {
 
-/// x repeated as a whole: reps[i] times along axis i, as numpy.tile; the shorter of shape and reps is extended with ones
-/// in front. Any dtype. Throws ArgumentError for a negative number.
+/// x repeated as a whole: reps[i] times along axis i, as numpy.tile; the shorter of shape and reps is extended with
+/// ones in front. Any dtype. Throws ArgumentError for a negative number.
 inline Variable tile(const Variable& x, std::span<const std::int64_t> reps) {
   Shape shape = x.shape();
   while (shape.ndim() < static_cast<int>(reps.size())) shape = shape.with_inserted(0, 1);

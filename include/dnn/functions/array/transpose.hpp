@@ -107,7 +107,9 @@ inline Variable moveaxis(const Variable& x, std::span<const int> source, std::sp
 inline Variable moveaxis(const Variable& x, std::initializer_list<int> source, std::initializer_list<int> destination) {
   return moveaxis(x, std::span(source.begin(), source.size()), std::span(destination.begin(), destination.size()));
 }
-inline Variable moveaxis(const Variable& x, int source, int destination) { return moveaxis(x, {source}, {destination}); }
+inline Variable moveaxis(const Variable& x, int source, int destination) {
+  return moveaxis(x, {source}, {destination});
+}
 
 /// Moves `axis` until it stands before the axis that was at `start`, as numpy.rollaxis. Throws IndexError.
 inline Variable rollaxis(const Variable& x, int axis, int start = 0) {

@@ -22,6 +22,13 @@ Variable where(const Array& condition, double a, const Variable& b);
 
 namespace nodes {
 
+struct Choose {
+  template <class V>
+  V operator()(V a, V b, V condition) const {
+    return where(condition != V(0), a, b);
+  }
+};
+
 class Where final : public FunctionNode {
  public:
   explicit Where(const Array& condition) : condition_(condition) {}
@@ -34,7 +41,8 @@ class Where final : public FunctionNode {
     DNN_EXPECT("where", condition_.device() == x[0].device());
   }
   Arrays forward(std::span<const Array> x) override {
-    const Shape shape = broadcast_shapes(broadcast_shapes(x[0].shape(), x[1].shape(), "where"), condition_.shape(), "where");
+    const Shape shape =
+        broadcast_shapes(broadcast_shapes(x[0].shape(), x[1].shape(), "where"), condition_.shape(), "where");
     Array y(shape, x[0].dtype(), x[0].device());
     constexpr Choose choose;
     const std::array operands{x[0].operand(), x[1].operand(), condition_.operand()};
@@ -49,20 +57,13 @@ class Where final : public FunctionNode {
   }
 
  private:
-  struct Choose {
-    template <class V>
-    V operator()(V a, V b, V condition) const {
-      return where(condition != V(0), a, b);
-    }
-  };
-
   Array condition_;
 };
 
 }  // namespace nodes
 
-/// a where the condition holds, b elsewhere. Throws DTypeError unless the condition is bool, ArgumentError unless a and b
-/// have one dtype, ShapeError when the shapes do not broadcast.
+/// a where the condition holds, b elsewhere. Throws DTypeError unless the condition is bool, ArgumentError unless a and
+/// b have one dtype, ShapeError when the shapes do not broadcast.
 inline Variable where(const Array& condition, const Variable& a, const Variable& b) {
   return call(make_ref<nodes::Where>(condition), a, b);
 }

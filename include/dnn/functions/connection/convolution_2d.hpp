@@ -1,9 +1,10 @@
 /// 2-D convolution (cross-correlation) of images with a bank of filters.
 ///
-///     y[n, o, i, j] = b[o] + sum over c, u, v of W[o, c, u, v] x[n, c, i * stride - pad + u * dilate, j * ... + v * dilate]
+///     y[n, o, i, j] = b[o] + sum over c, u, v of W[o, c, u, v] x[n, c, i * stride - pad + u * dilate, j * ... + v *
+///     dilate]
 ///
-/// x (N, C, H, W), W (O, C / groups, kh, kw), b (O), y (N, O, out_h, out_w); pixels outside of x are 0. With `groups` the
-/// channels fall in that many parts, each convolved with its own filters.
+/// x (N, C, H, W), W (O, C / groups, kh, kw), b (O), y (N, O, out_h, out_w); pixels outside of x are 0. With `groups`
+/// the channels fall in that many parts, each convolved with its own filters.
 #pragma once
 
 #include <cstdint>
@@ -61,7 +62,7 @@ class Convolution2DFunction final : public ConvolutionNode {
     });
     return {y};
   }
-  Variables backward(const Variables& gy) override;
+  inline Variables backward(const Variables& gy) override;
 };
 
 /// The transposed convolution: (y, W[, b]) -> x.
@@ -78,7 +79,7 @@ class Deconvolution2DFunction final : public ConvolutionNode {
     });
     return {x};
   }
-  Variables backward(const Variables& gx) override;
+  inline Variables backward(const Variables& gx) override;
 };
 
 /// (x, gy) -> gW.
@@ -151,8 +152,8 @@ auto with_operands(const Variable& x, const Variable& W, const Variable& b, Body
 }  // namespace nodes
 
 /// The convolution of x with W; b may be left undefined. The output has (H + 2 pad - dilate (kh - 1) - 1) / stride + 1
-/// rows, rounded down (`cover_all`: up), and columns likewise. One float dtype. Throws ArgumentError when shapes, dtypes
-/// or options do not fit, or nothing would be left.
+/// rows, rounded down (`cover_all`: up), and columns likewise. One float dtype. Throws ArgumentError when shapes,
+/// dtypes or options do not fit, or nothing would be left.
 inline Variable convolution_2d(const Variable& x, const Variable& W, const Variable& b = {},
                                const Convolution2DOptions& options = {}) {
   const auto geometry = nodes::with_operands(x, W, b, [&] {

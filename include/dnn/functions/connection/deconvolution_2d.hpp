@@ -17,9 +17,9 @@ struct Deconvolution2DOptions {
   int groups = 1;
 };
 
-/// x (N, C, H, W), W (C, O / groups, kh, kw), b (O) or undefined -> (N, O, out_h, out_w). `outsize` must be a size that a
-/// convolution with these options (or one with cover_all) turns into H and W. One float dtype. Throws ArgumentError when
-/// shapes, dtypes or options do not fit.
+/// x (N, C, H, W), W (C, O / groups, kh, kw), b (O) or undefined -> (N, O, out_h, out_w). `outsize` must be a size that
+/// a convolution with these options (or one with cover_all) turns into H and W. One float dtype. Throws ArgumentError
+/// when shapes, dtypes or options do not fit.
 inline Variable deconvolution_2d(const Variable& x, const Variable& W, const Variable& b = {},
                                  const Deconvolution2DOptions& options = {}) {
   const auto geometry = nodes::with_operands(x, W, b, [&] {

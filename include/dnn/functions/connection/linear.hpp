@@ -28,9 +28,9 @@ inline void matrix_product(bool trans_a, bool trans_b, std::int64_t m, std::int6
 struct LinearFunction final : FunctionNode {
   explicit LinearFunction(int n_batch_axes_) : n_batch_axes(n_batch_axes_) {}
   std::string_view name() const override { return "LinearFunction"; }
-  void check(std::span<const Array> inputs) const override;
-  Arrays forward(std::span<const Array> inputs) override;
-  Variables backward(const Variables& gy) override;
+  inline void check(std::span<const Array> inputs) const override;
+  inline Arrays forward(std::span<const Array> inputs) override;
+  inline Variables backward(const Variables& gy) override;
 
   int n_batch_axes;
 };
@@ -47,7 +47,7 @@ struct LinearGradData final : FunctionNode {
     matrix_product(false, false, shape.slice(0, n_batch_axes).size(), in, out, gy, W, gx);
     return {gx};
   }
-  Variables backward(const Variables& ggx) override;
+  inline Variables backward(const Variables& ggx) override;
 
   Shape shape;
   int n_batch_axes;

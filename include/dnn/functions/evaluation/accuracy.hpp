@@ -22,7 +22,8 @@ inline Array predicted_classes(std::string_view op, const Array& y, const Array&
   DNN_EXPECT(op, y.ndim() >= 2);
   DNN_EXPECT(op, y.shape()[1] >= 1);
   Shape positions = y.shape().without(1);
-  while (positions.ndim() > labels.ndim() && positions[positions.ndim() - 1] == 1) positions = positions.without(positions.ndim() - 1);
+  while (positions.ndim() > labels.ndim() && positions[positions.ndim() - 1] == 1)
+    positions = positions.without(positions.ndim() - 1);
   DNN_EXPECT(op, labels.shape() == positions);
   Array out(positions, int32);
   const Array wide = y.to(compute_dtype(y.dtype()));
@@ -36,9 +37,9 @@ inline Array predicted_classes(std::string_view op, const Array& y, const Array&
 }  // namespace nodes
 
 /// y (N, C, ...) scores, t (N, ...) integer labels -> the share of positions where argmax over axis 1 is t, a scalar of
-/// y's dtype without gradient. A NaN counts as the highest score. Labels equal to `ignore_label` are left out (by default
-/// there is none: -1 is just wrong); 0 when nothing is left.
-/// Throws ArgumentError for a label beyond the classes, naming it and its index, or shapes that do not fit.
+/// y's dtype without gradient. A NaN counts as the highest score. Labels equal to `ignore_label` are left out (by
+/// default there is none: -1 is just wrong); 0 when nothing is left. Throws ArgumentError for a label beyond the
+/// classes, naming it and its index, or shapes that do not fit.
 inline Variable accuracy(const Variable& y, const Array& t, std::optional<std::int64_t> ignore_label = {}) {
   const Array labels = nodes::labels_of("accuracy", t);
   const Array predicted = nodes::predicted_classes("accuracy", y.array(), labels);
@@ -49,7 +50,8 @@ inline Variable accuracy(const Variable& y, const Array& t, std::optional<std::i
   for (std::size_t i = 0; i < label.size(); ++i) {
     if (ignore_label && label[i] == *ignore_label) continue;
     if (label[i] >= classes) {
-      throw ArgumentError(concat("[accuracy] label ", label[i], " at index ", i, " is out of range for ", classes, " classes"));
+      throw ArgumentError(
+          concat("[accuracy] label ", label[i], " at index ", i, " is out of range for ", classes, " classes"));
     }
     ++count;
     right += guess[i] == label[i];

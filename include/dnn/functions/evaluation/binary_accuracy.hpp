@@ -12,8 +12,9 @@
 
 namespace dnn::inline DNN_ABI::inline functions {
 
-/// y scores, t labels 0 and 1 of the same shape -> the share where (y >= 0) == t, a scalar of y's dtype without gradient.
-/// Labels -1 are left out; 0 when nothing is left. Throws ArgumentError for other labels or shapes that differ.
+/// y scores, t labels 0 and 1 of the same shape -> the share where (y >= 0) == t, a scalar of y's dtype without
+/// gradient. Labels -1 are left out; 0 when nothing is left. Throws ArgumentError for other labels or shapes that
+/// differ.
 inline Variable binary_accuracy(const Variable& y, const Array& t) {
   const Array labels = nodes::labels_of("binary_accuracy", t), scores = y.array().to(float64);
   DNN_EXPECT("binary_accuracy", is_float(y.dtype()));

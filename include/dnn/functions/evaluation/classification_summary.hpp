@@ -23,13 +23,13 @@ struct ClassificationSummaryOptions {
   std::int64_t ignore_label = -1;
 };
 
-/// One value for each class: y's dtype, and int64 for the support.
+/// One value for each class: float64, and int64 for the support.
 struct ClassificationSummary {
   Variable precision, recall, fbeta, support;
 };
 
-/// y (N, C, ...) scores, t (N, ...) integer labels. No gradients; a class without examples or predictions has NaN (0 / 0).
-/// Throws ArgumentError for a label out of range or shapes that do not fit.
+/// y (N, C, ...) scores, t (N, ...) integer labels. No gradients; a class without examples or predictions has NaN (0 /
+/// 0). Throws ArgumentError for a label out of range or shapes that do not fit.
 inline ClassificationSummary classification_summary(const Variable& y, const Array& t,
                                                     const ClassificationSummaryOptions& options = {}) {
   constexpr std::string_view op = "classification_summary";
@@ -61,7 +61,7 @@ inline ClassificationSummary classification_summary(const Variable& y, const Arr
     recall.data<double>()[c] = r;
     fbeta.data<double>()[c] = (1 + square) * p * r / (square * p + r);
   }
-  return {precision.to(y.dtype()), recall.to(y.dtype()), fbeta.to(y.dtype()), support};
+  return {precision, recall, fbeta, support};
 }
 
 /// (precision, support), (recall, support), (F1, support) of every class: parts of classification_summary.

@@ -32,7 +32,8 @@ struct GaussianKLDivergence {
 /// reduce may also be mean or no. One shape and float dtype. Throws ArgumentError when the shapes differ.
 inline Variable gaussian_kl_divergence(const Variable& mean, const Variable& ln_var, Reduce reduce = Reduce::sum) {
   DNN_EXPECT("gaussian_kl_divergence", mean.shape() == ln_var.shape());
-  return nodes::reduced_loss("gaussian_kl_divergence", elementwise(nodes::GaussianKLDivergence{}, mean, ln_var), reduce);
+  return nodes::reduced_loss("gaussian_kl_divergence", elementwise(nodes::GaussianKLDivergence{}, mean, ln_var),
+                             reduce);
 }
 
 }  // namespace dnn::inline DNN_ABI::inline functions

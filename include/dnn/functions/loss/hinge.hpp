@@ -42,8 +42,8 @@ struct Hinge {
 
 }  // namespace nodes
 
-/// One-vs-rest hinge loss max(0, 1 - s x) of scores x (N, C), s = 1 for the class t[n] and -1 for the others; squared with
-/// L2. mean divides the sum by N. Throws ArgumentError for a label out of range or shapes that do not fit.
+/// One-vs-rest hinge loss max(0, 1 - s x) of scores x (N, C), s = 1 for the class t[n] and -1 for the others; squared
+/// with L2. mean divides the sum by N. Throws ArgumentError for a label out of range or shapes that do not fit.
 inline Variable hinge(const Variable& x, const Array& t, const HingeOptions& options = {}) {
   const Array labels = nodes::labels_of("hinge", t);
   DNN_EXPECT("hinge", x.ndim() == 2);

@@ -43,8 +43,10 @@ struct SigmoidCrossEntropy {
 ///     loss = -t log s(x) - (1 - t) log(1 - s(x))
 ///
 /// Labels -1 are ignored. mean divides by the number of the others (at least 1), or by the batch size when not
-/// `normalize`; `no` returns every loss. x in a float dtype. Throws ArgumentError for other labels or shapes that differ.
-inline Variable sigmoid_cross_entropy(const Variable& x, const Array& t, const SigmoidCrossEntropyOptions& options = {}) {
+/// `normalize`; `no` returns every loss. x in a float dtype. Throws ArgumentError for other labels or shapes that
+/// differ.
+inline Variable sigmoid_cross_entropy(const Variable& x, const Array& t,
+                                      const SigmoidCrossEntropyOptions& options = {}) {
   const Array labels = nodes::labels_of("sigmoid_cross_entropy", t);
   DNN_EXPECT("sigmoid_cross_entropy", t.shape() == x.shape());
   nodes::check_labels("sigmoid_cross_entropy", labels, 2, -1);

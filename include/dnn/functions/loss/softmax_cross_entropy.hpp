@@ -25,11 +25,11 @@ namespace dnn::inline DNN_ABI::inline functions {
 enum class SoftTargetLoss : std::uint8_t { cross_entropy, kl_divergence };
 
 struct SoftmaxCrossEntropyOptions {
-  bool normalize = true;                         ///< mean: over the valid labels; false: over the batch (length of axis 0)
-  Array class_weight = {};                       ///< (C), a factor for each class; not part of the divisor
+  bool normalize = true;    ///< mean: over the valid labels; false: over the batch (length of axis 0)
+  Array class_weight = {};  ///< (C), a factor for each class; not part of the divisor
   std::optional<std::int64_t> ignore_label = -1;
-  Reduce reduce = Reduce::mean;                  ///< or `no`
-  bool enable_double_backprop = false;           ///< needed for second derivatives; slower
+  Reduce reduce = Reduce::mean;         ///< or `no`
+  bool enable_double_backprop = false;  ///< needed for second derivatives; slower
   SoftTargetLoss soft_target_loss = SoftTargetLoss::cross_entropy;
 };
 
@@ -99,14 +99,16 @@ class SoftmaxCrossEntropy final : public FunctionNode {
       const std::int64_t* label = std::as_const(t_).data<std::int64_t>();
       for (std::int64_t i = 0; i < losses.size(); ++i) {
         // The largest is subtracted first: the difference is exact where it is small.
-        loss[i] = factor[i] == 0 ? T(0) : factor[i] * ((largest[i] - data[at(label[i], i, classes, inner)]) + log_sum[i]);
+        loss[i] =
+            factor[i] == 0 ? T(0) : factor[i] * ((largest[i] - data[at(label[i], i, classes, inner)]) + log_sum[i]);
       }
     });
     if (soft()) {
       Array terms(x.shape(), x.dtype(), x.device());
-      kernels::elementwise(SoftLoss{options_.soft_target_loss == SoftTargetLoss::kl_divergence}, terms.bytes(), terms.dtype(),
-                           terms.shape(),
-                           std::array{x.operand(), largest_.operand(), log_sum_.operand(), factors_.operand(), t_.operand()});
+      kernels::elementwise(
+          SoftLoss{options_.soft_target_loss == SoftTargetLoss::kl_divergence}, terms.bytes(), terms.dtype(),
+          terms.shape(),
+          std::array{x.operand(), largest_.operand(), log_sum_.operand(), factors_.operand(), t_.operand()});
       losses = reduce_axes<kernels::Sum>(terms, 1u << 1);
     }
     if (options_.reduce == Reduce::no) return {losses.reshape(x.shape().without(1))};
@@ -121,16 +123,16 @@ class SoftmaxCrossEntropy final : public FunctionNode {
     Array gx(x.shape(), x.dtype(), x.device());
     if (soft()) {
       kernels::elementwise(SoftGradient{}, gx.bytes(), gx.dtype(), gx.shape(),
-                           std::array{x.operand(), largest_.operand(), log_sum_.operand(), factors_.operand(), g.operand(),
-                                      t_.operand()});
+                           std::array{x.operand(), largest_.operand(), log_sum_.operand(), factors_.operand(),
+                                      g.operand(), t_.operand()});
     } else {
       // (probability - 1) factor gy at the label, computed as one number: a 16-bit gradient is rounded once.
       const auto classes = x.shape()[1], inner = factors_.size() == 0 ? 0 : factors_.size() / x.shape()[0];
       const Array wide_g = g.to(factors_.dtype());
       Array wide = gx.dtype() == factors_.dtype() ? gx : Array(x.shape(), factors_.dtype(), x.device());
-      kernels::elementwise(Gradient{}, wide.bytes(), wide.dtype(), wide.shape(),
-                           std::array{x.operand(), largest_.operand(), log_sum_.operand(), factors_.operand(),
-                                      wide_g.operand()});
+      kernels::elementwise(
+          Gradient{}, wide.bytes(), wide.dtype(), wide.shape(),
+          std::array{x.operand(), largest_.operand(), log_sum_.operand(), factors_.operand(), wide_g.operand()});
       visit_float(wide.dtype(), name(), [&]<class T>(std::type_identity<T>) {
         T* out = wide.data<T>();
         const T *factor = std::as_const(factors_).template data<T>(), *up = wide_g.data<T>();
@@ -143,8 +145,9 @@ class SoftmaxCrossEntropy final : public FunctionNode {
       if (!wide.shares_storage(gx)) gx.assign(wide);
     }
     if (!config().enable_backprop) return {gx};
-    return {call(make_ref<GradientWithoutDerivative>("softmax_cross_entropy", " unless enable_double_backprop is set", gx),
-                 retained_input(0), gy[0])};
+    return {
+        call(make_ref<GradientWithoutDerivative>("softmax_cross_entropy", " unless enable_double_backprop is set", gx),
+             retained_input(0), gy[0])};
   }
 
   /// What the loss of every position is multiplied by, (N, 1, ...): 0 where it is ignored, its class's weight, and the
@@ -245,14 +248,15 @@ inline Variable differentiable_softmax_cross_entropy(const Variable& x, const Ar
 
 /// x (N, C, ...) in a float dtype; t either integer labels (N, ...) or soft targets of x's shape.
 ///
-/// reduce = mean divides the sum of the losses by the number of labels that are not `ignore_label` (at least 1), or by N
-/// when not `normalize`; `no` returns a loss for every label, 0 where it is ignored. Soft targets: the mean is over all
-/// positions, ignore_label does not apply, class_weight is not taken, and the gradient assumes that every t sums to 1
-/// unless enable_double_backprop is set. There is no gradient for t.
+/// reduce = mean divides the sum of the losses by the number of labels that are not `ignore_label` (at least 1), or by
+/// N when not `normalize`; `no` returns a loss for every label, 0 where it is ignored. Soft targets: the mean is over
+/// all positions, ignore_label does not apply, class_weight is not taken, and the gradient assumes that every t sums to
+/// 1 unless enable_double_backprop is set. There is no gradient for t.
 ///
 /// Throws ArgumentError for a label out of range (naming it, its index and the number of classes) or shapes that do not
 /// fit; a second backward throws GradientError unless enable_double_backprop is set.
-inline Variable softmax_cross_entropy(const Variable& x, const Array& t, const SoftmaxCrossEntropyOptions& options = {}) {
+inline Variable softmax_cross_entropy(const Variable& x, const Array& t,
+                                      const SoftmaxCrossEntropyOptions& options = {}) {
   const Array target = t.defined() && is_float(t.dtype()) ? t : nodes::labels_of("softmax_cross_entropy", t);
   if (options.enable_double_backprop) return nodes::differentiable_softmax_cross_entropy(x, target, options);
   return call(make_ref<nodes::SoftmaxCrossEntropy>(target, options), x);

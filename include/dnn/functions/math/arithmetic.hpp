@@ -1,7 +1,8 @@
 /// + - * / and unary minus on Variables, Arrays and numbers, with NumPy's broadcasting.
 ///
 /// Both operands of a binary operator have the same dtype (cast one otherwise: DTypeError); a number takes the dtype of
-/// the other operand and never changes it. Integer operands are allowed but for /. Shapes broadcast or throw ShapeError.
+/// the other operand and never changes it. Integer operands are allowed but for /. Shapes broadcast or throw
+/// ShapeError.
 #pragma once
 
 #include <concepts>

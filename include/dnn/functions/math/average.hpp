@@ -47,7 +47,9 @@ inline Variable average(const Variable& x, const Axes& axis, const Variable& wei
 }
 
 /// The same under NumPy's name.
-inline Variable mean(const Variable& x, const Axes& axis = {}, bool keepdims = false) { return average(x, axis, keepdims); }
+inline Variable mean(const Variable& x, const Axes& axis = {}, bool keepdims = false) {
+  return average(x, axis, keepdims);
+}
 inline Variable mean(const Variable& x, const Axes& axis, const Variable& weights, bool keepdims = false) {
   return average(x, axis, weights, keepdims);
 }

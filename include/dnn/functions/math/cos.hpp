@@ -1,31 +1,4 @@
 #pragma once
 
-#include <string_view>
-
-#include "dnn/functions/elementwise.hpp"
-#include "dnn/functions/math/arithmetic.hpp"
-
-namespace dnn::inline DNN_ABI::inline functions {
-
-namespace nodes {
-
-struct Cos {
-  static constexpr std::string_view name = "Cos";
-  static constexpr Retain retain = Retain::inputs;
-
-  template <class V>
-  V forward(V x) const {
-    return cos(x);
-  }
-  template <int I, class V>
-  V grad(V gy, V x, V) const {
-    return -(gy * sin(x));
-  }
-};
-
-}  // namespace nodes
-
-/// The cosine of x radians, elementwise. Float dtypes.
-inline Variable cos(const Variable& x) { return elementwise(nodes::Cos{}, x); }
-
-}  // namespace dnn::inline DNN_ABI::inline functions
+// Sine and cosine are each other's derivative and live in one header.
+#include "dnn/functions/math/sin.hpp"

@@ -12,6 +12,27 @@ namespace dnn::inline DNN_ABI::inline functions {
 
 namespace nodes {
 
+struct FiniteOrZero {
+  template <class V>
+  V operator()(V x) const {
+    return where(x - x == V(0), x, 0);
+  }
+};
+
+struct ShiftedExp {
+  template <class V>
+  V operator()(V x, V shift) const {
+    return exp(x - shift);
+  }
+};
+
+struct ShiftedLog {
+  template <class V>
+  V operator()(V total, V shift) const {
+    return log(total) + shift;
+  }
+};
+
 struct LogSumExp final : FunctionNode {
   explicit LogSumExp(const Axes& over) : axes(over) {}
   std::string_view name() const override { return "LogSumExp"; }
@@ -40,32 +61,14 @@ struct LogSumExp final : FunctionNode {
 
   Axes axes;
   unsigned mask = 0;
-
- private:
-  struct FiniteOrZero {
-    template <class V>
-    V operator()(V x) const {
-      return where(x - x == V(0), x, 0);
-    }
-  };
-  struct ShiftedExp {
-    template <class V>
-    V operator()(V x, V shift) const {
-      return exp(x - shift);
-    }
-  };
-  struct ShiftedLog {
-    template <class V>
-    V operator()(V total, V shift) const {
-      return log(total) + shift;
-    }
-  };
 };
 
 }  // namespace nodes
 
 /// log(sum(exp(x))) over `axis`: all axes by default, `1` one, `{0, 2}` several. Shifted by the maximum: nothing
 /// overflows; -inf for nothing but -inf. Float dtypes.
-inline Variable logsumexp(const Variable& x, const Axes& axis = {}) { return call(make_ref<nodes::LogSumExp>(axis), x); }
+inline Variable logsumexp(const Variable& x, const Axes& axis = {}) {
+  return call(make_ref<nodes::LogSumExp>(axis), x);
+}
 
 }  // namespace dnn::inline DNN_ABI::inline functions

@@ -1,3 +1,4 @@
+/// Sine and cosine: each other's derivative.
 #pragma once
 
 #include <string_view>
@@ -6,6 +7,9 @@
 #include "dnn/functions/math/arithmetic.hpp"
 
 namespace dnn::inline DNN_ABI::inline functions {
+
+Variable sin(const Variable& x);
+Variable cos(const Variable& x);
 
 namespace nodes {
 
@@ -23,9 +27,25 @@ struct Sin {
   }
 };
 
+struct Cos {
+  static constexpr std::string_view name = "Cos";
+  static constexpr Retain retain = Retain::inputs;
+
+  template <class V>
+  V forward(V x) const {
+    return cos(x);
+  }
+  template <int I, class V>
+  V grad(V gy, V x, V) const {
+    return -(gy * sin(x));
+  }
+};
+
 }  // namespace nodes
 
 /// The sine of x radians, elementwise. Float dtypes.
 inline Variable sin(const Variable& x) { return elementwise(nodes::Sin{}, x); }
+/// The cosine of x radians, elementwise. Float dtypes.
+inline Variable cos(const Variable& x) { return elementwise(nodes::Cos{}, x); }
 
 }  // namespace dnn::inline DNN_ABI::inline functions

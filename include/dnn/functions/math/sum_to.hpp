@@ -57,7 +57,8 @@ struct SumTo final : FunctionNode {
 
 }  // namespace nodes
 
-/// x broadcast to `shape`, as NumPy; any dtype. Throws ArgumentError when it does not fit. Itself when it has the shape.
+/// x broadcast to `shape`, as NumPy; any dtype. Throws ArgumentError when it does not fit. Itself when it has the
+/// shape.
 inline Variable broadcast_to(const Variable& x, const Shape& shape) {
   if (x.shape() == shape) return x;
   return call(make_ref<nodes::BroadcastTo>(shape), x);

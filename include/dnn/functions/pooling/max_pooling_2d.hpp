@@ -38,17 +38,18 @@ class MaxPooling2D final : public PoolingNode {
 /// Throws ArgumentError when options do not fit or nothing would be left.
 inline Variable max_pooling_2d(const Variable& x, Pair ksize, const MaxPooling2DOptions& options = {}) {
   const auto [stride, pad, cover_all] = options;
-  return call(make_ref<nodes::MaxPooling2D>(
-                  nodes::pooling_window("max_pooling_2d", x.shape(), ksize, stride, pad, cover_all)),
-              x);
+  return call(
+      make_ref<nodes::MaxPooling2D>(nodes::pooling_window("max_pooling_2d", x.shape(), ksize, stride, pad, cover_all)),
+      x);
 }
 
-/// The same together with the place of each maximum within its window, int32, counted row by row: what upsampling_2d takes.
+/// The same together with the place of each maximum within its window, int32, counted row by row: what upsampling_2d
+/// takes.
 inline std::pair<Variable, Array> max_pooling_2d_with_indices(const Variable& x, Pair ksize,
                                                               const MaxPooling2DOptions& options = {}) {
   const auto [stride, pad, cover_all] = options;
-  auto function = make_ref<nodes::MaxPooling2D>(
-      nodes::pooling_window("max_pooling_2d", x.shape(), ksize, stride, pad, cover_all));
+  auto function =
+      make_ref<nodes::MaxPooling2D>(nodes::pooling_window("max_pooling_2d", x.shape(), ksize, stride, pad, cover_all));
   Variable y = call(function, x);
   return {y, function->cells()};
 }

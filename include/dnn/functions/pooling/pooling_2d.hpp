@@ -1,4 +1,5 @@
-/// What the 2-D pooling functions share: their options, and the two pairs of linear maps that they and their gradients are.
+/// What the 2-D pooling functions share: their options, and the two pairs of linear maps that they and their gradients
+/// are.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +15,7 @@
 namespace dnn::inline DNN_ABI::inline functions {
 
 struct MaxPooling2DOptions {
-  Pair stride = 0;        ///< 0: ksize
+  Pair stride = 0;  ///< 0: ksize
   Pair pad = 0;
   bool cover_all = true;  ///< out sizes are rounded up, so that every pixel is seen: not what other frameworks do
 };
@@ -37,7 +38,8 @@ inline kernels::Window2D pooling_window(std::string_view op, const Shape& x, Pai
   DNN_EXPECT(op, x.ndim() == 4);
   if (stride == Pair(0)) stride = ksize;
   kernels::Window2D w;
-  w.h = x[2], w.w = x[3], w.k_h = ksize.y, w.k_w = ksize.x, w.s_y = stride.y, w.s_x = stride.x, w.p_y = pad.y, w.p_x = pad.x;
+  w.h = x[2], w.w = x[3], w.k_h = ksize.y, w.k_w = ksize.x, w.s_y = stride.y, w.s_x = stride.x, w.p_y = pad.y,
+  w.p_x = pad.x;
   w.out_h = window_places(op, w.h, ksize.y, stride.y, pad.y, cover_all);
   w.out_w = window_places(op, w.w, ksize.x, stride.x, pad.x, cover_all);
   DNN_EXPECT(op, w.out_h > 0);
@@ -47,7 +49,8 @@ inline kernels::Window2D pooling_window(std::string_view op, const Shape& x, Pai
 }
 
 /// The window of an unpooling of x (N, C, H, W), which has a value for each place.
-inline kernels::Window2D unpooling_window(std::string_view op, const Shape& x, Pair ksize, const Unpooling2DOptions& options) {
+inline kernels::Window2D unpooling_window(std::string_view op, const Shape& x, Pair ksize,
+                                          const Unpooling2DOptions& options) {
   DNN_EXPECT(op, x.ndim() == 4);
   const auto [given_stride, pad, outsize, cover_all] = options;
   const Pair stride = given_stride == Pair(0) ? ksize : given_stride;
@@ -92,11 +95,12 @@ class MaxPooling2DWithIndexes final : public PoolingNode {
   Arrays forward(std::span<const Array> x) override {
     Array y = places_for(x[0]);
     visit_float(y.dtype(), name(), [&]<class T>(std::type_identity<T>) {
-      kernels::gather_cells(window_, planes(y), x[0].data<T>(), std::as_const(cells_).data<std::int32_t>(), y.data<T>());
+      kernels::gather_cells(window_, planes(y), x[0].data<T>(), std::as_const(cells_).data<std::int32_t>(),
+                            y.data<T>());
     });
     return {y};
   }
-  Variables backward(const Variables& gy) override;
+  inline Variables backward(const Variables& gy) override;
 
  private:
   Array cells_;
@@ -110,7 +114,8 @@ class Upsampling2D final : public PoolingNode {
   Arrays forward(std::span<const Array> y) override {
     Array x = pixels_for(y[0]);
     visit_float(x.dtype(), name(), [&]<class T>(std::type_identity<T>) {
-      kernels::scatter_cells(window_, planes(x), y[0].data<T>(), std::as_const(cells_).data<std::int32_t>(), x.data<T>());
+      kernels::scatter_cells(window_, planes(x), y[0].data<T>(), std::as_const(cells_).data<std::int32_t>(),
+                             x.data<T>());
     });
     return {x};
   }
@@ -138,7 +143,7 @@ class AveragePooling2D final : public PoolingNode {
     });
     return {y};
   }
-  Variables backward(const Variables& gy) override;
+  inline Variables backward(const Variables& gy) override;
 
  private:
   double scale_;
@@ -156,7 +161,9 @@ class Unpooling2D final : public PoolingNode {
     });
     return {x};
   }
-  Variables backward(const Variables& gx) override { return {call(make_ref<AveragePooling2D>(window_, scale_), gx[0])}; }
+  Variables backward(const Variables& gx) override {
+    return {call(make_ref<AveragePooling2D>(window_, scale_), gx[0])};
+  }
 
  private:
   double scale_;

@@ -10,7 +10,8 @@ namespace dnn::inline DNN_ABI::inline functions {
 /// x (N, C, H, W), `indices` as max_pooling_2d_with_indices returns them (any integer dtype, the shape of x) ->
 /// (N, C, out_h, out_w), sizes as unpooling_2d's. Values that meet are added. Float dtypes. Throws ArgumentError when
 /// options do not fit, an index is not inside the window, or nothing would be left.
-inline Variable upsampling_2d(const Variable& x, const Array& indices, Pair ksize, const Unpooling2DOptions& options = {}) {
+inline Variable upsampling_2d(const Variable& x, const Array& indices, Pair ksize,
+                              const Unpooling2DOptions& options = {}) {
   const auto window = nodes::unpooling_window("upsampling_2d", x.shape(), ksize, options);
   DNN_EXPECT("upsampling_2d", indices.shape() == x.shape());
   if (is_float(indices.dtype())) throw DTypeError(concat("[upsampling_2d] indices are integers, not ", indices));

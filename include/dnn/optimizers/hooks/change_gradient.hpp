@@ -1,4 +1,5 @@
-/// What the optimizer hooks of this folder are made of. A hook is any function of (UpdateRule&, Parameter&) or (Optimizer&).
+/// What the optimizer hooks of this folder are made of. A hook is any function of (UpdateRule&, Parameter&) or
+/// (Optimizer&).
 #pragma once
 
 #include "dnn/kernels/update.hpp"

@@ -7,8 +7,8 @@
 
 namespace dnn::inline DNN_ABI::optimizer_hooks {
 
-/// Layer-wise adaptive rate scaling: g = (g + weight_decay p) rate with rate = |p| / (eps + |g| + weight_decay |p|) where
-/// |p| > threshold, 1 elsewhere. You, Gitman, Ginsburg, 2017.
+/// Layer-wise adaptive rate scaling: g = (g + weight_decay p) rate with rate = |p| / (eps + |g| + weight_decay |p|)
+/// where |p| > threshold, 1 elsewhere. You, Gitman, Ginsburg, 2017.
 struct GradientLARS {
   double threshold = 0.01;
   double weight_decay = 0;

@@ -6,8 +6,8 @@
 
 namespace dnn::inline DNN_ABI::optimizer_hooks {
 
-/// Adds rate * p to the gradients: the derivative of an L2 penalty rate / 2 * |p|^2. With Adam and its likes, which rescale
-/// gradients, `weight_decay_rate` decays better.
+/// Adds rate * p to the gradients: the derivative of an L2 penalty rate / 2 * |p|^2. With Adam and its likes, which
+/// rescale gradients, `weight_decay_rate` decays better.
 struct WeightDecay {
   double rate;
 

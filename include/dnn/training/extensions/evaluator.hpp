@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "dnn/autograd/reporter.hpp"
@@ -15,15 +16,16 @@
 namespace dnn::inline DNN_ABI::training::extensions {
 
 struct EvaluatorOptions {
-  Converter converter = concat_converter();            ///< joins the examples of a minibatch
-  std::optional<Device> device = std::nullopt;         ///< where batches go; the current device if not given
-  std::function<void()> eval_hook = nullptr;           ///< called before each evaluation
+  Converter converter = concat_converter();               ///< joins the examples of a minibatch
+  std::optional<Device> device = std::nullopt;            ///< where batches go; the current device if not given
+  std::function<void()> eval_hook = nullptr;              ///< called before each evaluation
   std::optional<BatchFunction> eval_func = std::nullopt;  ///< called with each batch instead of the model
 };
 
 /// Calls the model with every batch of an iterator that does not repeat, in test mode and without recording graphs, and
-/// reports the means of what the model reports: `validation/main/loss`. The mean is over the batches without weights, as
-/// Chainer's: a short last batch counts as much as the others. A second Evaluator reports as `validation_1/main/...`.
+/// reports the means of what the model reports: `validation/main/loss`. The mean is over the batches without weights,
+/// as Chainer's: a short last batch counts as much as the others. A second Evaluator reports as
+/// `validation_1/main/...`.
 ///
 /// Every epoch by default. Iterator and model are referred to, and must outlive the evaluator.
 class Evaluator : public Extension {

@@ -28,14 +28,14 @@ inline const json::Value* find(const LogRecord& record, std::string_view key) no
 }
 
 struct LogReportOptions {
-  std::vector<std::string> keys = {};                       ///< what is logged; everything that is observed if empty
-  Trigger trigger = {1, "epoch"};                           ///< when an entry is made
-  std::function<void(LogRecord&)> postprocess = nullptr;    ///< may change an entry before it is written
-  std::optional<std::string> filename = "log";              ///< may have fields of the entry: "log_{epoch}"; none: no file
+  std::vector<std::string> keys = {};                     ///< what is logged; everything that is observed if empty
+  Trigger trigger = {1, "epoch"};                         ///< when an entry is made
+  std::function<void(LogRecord&)> postprocess = nullptr;  ///< may change an entry before it is written
+  std::optional<std::string> filename = "log";  ///< may have fields of the entry: "log_{epoch}"; none: no file
 };
 
-/// Means of what was observed, from one entry to the next, with `epoch`, `iteration` and `elapsed_time`. The whole log is
-/// rewritten with every entry: the same JSON file as Chainer's, complete at every moment.
+/// Means of what was observed, from one entry to the next, with `epoch`, `iteration` and `elapsed_time`. The whole log
+/// is rewritten with every entry: the same JSON file as Chainer's, complete at every moment.
 ///
 /// Called in every iteration; its own trigger decides when an entry is made.
 class LogReport : public Extension {
@@ -76,7 +76,8 @@ class LogReport : public Extension {
     s("_log", text);
     if (!s.is_loading()) return;
     std::vector<LogRecord> log;
-    for (const auto& record : json::parse(text, s.path() + "/_log").array()) log.push_back(record.object());
+    const json::Value stored = json::parse(text, s.path() + "/_log");
+    for (const auto& record : stored.array()) log.push_back(record.object());
     log_ = std::move(log);
   }
 

@@ -13,15 +13,19 @@ namespace dnn::inline DNN_ABI::training::extensions {
 /// accuracy over all examples, for example, from the numbers of correct ones and of all in each batch.
 class MicroAverage : public Extension {
  public:
-  MicroAverage(std::string numerator_key, std::string denominator_key, std::string result_key, Trigger trigger = {1, "epoch"})
-      : numerator_key_(std::move(numerator_key)), denominator_key_(std::move(denominator_key)),
-        result_key_(std::move(result_key)), trigger_(std::move(trigger)) {}
+  MicroAverage(std::string numerator_key, std::string denominator_key, std::string result_key,
+               Trigger trigger = {1, "epoch"})
+      : numerator_key_(std::move(numerator_key)),
+        denominator_key_(std::move(denominator_key)),
+        result_key_(std::move(result_key)),
+        trigger_(std::move(trigger)) {}
 
   std::string default_name() const override { return "MicroAverage"; }
   int default_priority() const override { return priority_editor; }
 
   void operator()(Trainer& trainer) override {
-    const auto *numerator = trainer.observation().find(numerator_key_), *denominator = trainer.observation().find(denominator_key_);
+    const auto *numerator = trainer.observation().find(numerator_key_),
+               *denominator = trainer.observation().find(denominator_key_);
     if (!numerator || !denominator) return;
     numerator_ += numerator->number();
     denominator_ += denominator->number();

@@ -26,11 +26,12 @@ struct PlotReportOptions {
 
 /// Plots means of observed values over the training and rewrites the file, an SVG, with every point:
 ///
-///     trainer.extend(extensions::PlotReport{{"main/loss", "validation/main/loss"}, {.x_key = "epoch", .filename = "loss.svg"}});
+///     trainer.extend(extensions::PlotReport{{"main/loss", "validation/main/loss"}, {.x_key = "epoch", .filename =
+///     "loss.svg"}});
 ///
 /// Called in every iteration; its own trigger decides when a point is made. Where a value was not observed, or is not
-/// finite, its line has no point. Throws ArgumentError for a file name that does not end in `.svg`, and when x_key is not
-/// observed.
+/// finite, its line has no point. Throws ArgumentError for a file name that does not end in `.svg`, and when x_key is
+/// not observed.
 class PlotReport : public Extension {
  public:
   explicit PlotReport(std::vector<std::string> y_keys, PlotReportOptions options = {}) : options_(std::move(options)) {
@@ -72,8 +73,11 @@ class PlotReport : public Extension {
   /// The plot as it is now.
   std::string svg() const {
     const bool counted = options_.x_key == "iteration" || options_.x_key == "epoch";
-    return svg_plot(series_, {.title = options_.title, .x_label = options_.x_key, .marker = options_.marker,
-                              .grid = options_.grid, .integer_x = counted});
+    return svg_plot(series_, {.title = options_.title,
+                              .x_label = options_.x_key,
+                              .marker = options_.marker,
+                              .grid = options_.grid,
+                              .integer_x = counted});
   }
 
   void serialize(Serializer& s) override {
@@ -93,7 +97,8 @@ class PlotReport : public Extension {
       for (auto& series : series_) {
         if (series.name != name) continue;
         for (const auto& point : points.array()) {
-          if (point.array().size() != 2) throw SerializationError(concat("[PlotReport] ", key, ": a point has two numbers"));
+          if (point.array().size() != 2)
+            throw SerializationError(concat("[PlotReport] ", key, ": a point has two numbers"));
           series.points.emplace_back(point.array()[0].number(), point.array()[1].number());
         }
       }

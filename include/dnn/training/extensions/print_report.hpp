@@ -60,7 +60,9 @@ class PrintReport : public Extension {
     std::string out;
     for (const auto& entry : entries_) {
       const auto* value = find(record, entry);
-      const std::string text = !value ? "" : value->is_number() ? detail::short_text(value->number()) : json::dump(*value);
+      const std::string text = !value               ? ""
+                               : value->is_number() ? detail::short_text(value->number())
+                                                    : json::dump(*value);
       out += detail::padded_right(text, width(entry)) + "  ";
     }
     return out + '\n';

@@ -7,10 +7,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
+#include "dnn/training/json.hpp"
 #include "dnn/training/text_output.hpp"
 #include "dnn/training/trainer.hpp"
 
@@ -40,8 +43,8 @@ using namespace training::detail;
 /// `label [####......] 40.00%`
 inline std::string bar_line(std::string_view label, double rate, int bar_length) {
   const auto marks = static_cast<std::size_t>(rate * bar_length);
-  return concat(label, " [", std::string(marks, '#'), std::string(static_cast<std::size_t>(bar_length) - marks, '.'), "] ",
-                padded_left(formatted("%.2f%%", rate * 100), 6), "\n");
+  return concat(label, " [", std::string(marks, '#'), std::string(static_cast<std::size_t>(bar_length) - marks, '.'),
+                "] ", padded_left(formatted("%.2f%%", rate * 100), 6), "\n");
 }
 
 /// Python's `str(timedelta(seconds=...))`: `1 day, 0:01:47.660000`.
@@ -70,13 +73,14 @@ inline std::string progress_text(const Progress& progress, int bar_length = 50) 
   out += concat(detail::padded_left(to_text(progress.iteration), 10), " iter, ", progress.epoch, " epoch / ",
                 length == std::floor(length) ? detail::formatted("%.0f", length) : json::number_text(length), " ",
                 progress.length.unit, "s\n");
-  out += concat(detail::formatted("%10.5g", progress.iterations_per_second), " iters/sec. Estimated time to finish: ",
-                detail::duration_text(std::max((length - done) / speed, 0.0)), ".\n");
+  out += concat(detail::formatted("%10.5g", progress.iterations_per_second),
+                " iters/sec. Estimated time to finish: ", detail::duration_text(std::max((length - done) / speed, 0.0)),
+                ".\n");
   return out;
 }
 
-/// Shows the progress of the whole training and of the epoch, the speed and the time that is left. Says nothing when the
-/// output is no terminal.
+/// Shows the progress of the whole training and of the epoch, the speed and the time that is left. Says nothing when
+/// the output is no terminal.
 class ProgressBar : public Extension {
  public:
   explicit ProgressBar(ProgressBarOptions options = {}) : options_(std::move(options)) {
@@ -92,11 +96,13 @@ class ProgressBar : public Extension {
     if (!options_.out.is_terminal() || updater.iteration() % options_.update_interval != 0) return;
     const auto length = options_.training_length ? options_.training_length : trainer.stop_trigger().training_length();
     if (!length) {
-      throw ArgumentError("[ProgressBar] the stop trigger has no training length: give one, {.training_length = {{20, \"epoch\"}}}");
+      throw ArgumentError(
+          "[ProgressBar] the stop trigger has no training length: give one, {.training_length = {{20, \"epoch\"}}}");
     }
     const auto [iterations, epochs] = speed(updater.iteration(), updater.epoch_detail());
-    const auto text = progress_text(
-        {updater.iteration(), updater.epoch(), updater.epoch_detail(), *length, iterations, epochs}, options_.bar_length);
+    const auto text =
+        progress_text({updater.iteration(), updater.epoch(), updater.epoch_detail(), *length, iterations, epochs},
+                      options_.bar_length);
     // Back to the head of the bar, where a report may be printed before the next one.
     options_.out.write("\033[J" + text + "\033[4A");
     shown_ = true;

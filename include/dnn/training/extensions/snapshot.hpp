@@ -22,11 +22,11 @@ namespace dnn::inline DNN_ABI::training::extensions {
 
 struct SnapshotOptions {
   std::string filename = "snapshot_iter_{.updater.iteration}";  ///< in the trainer's folder; see `format_filename`
-  std::function<bool()> condition = nullptr;  ///< asked before each; false skips it
-  bool snapshot_on_error = false;             ///< also when an iteration throws
-  int n_retains = -1;                         ///< how many of the newest files are kept; all if not positive
-  bool autoload = false;                      ///< loads the newest file at the start of the run
-  bool compression = true;                    ///< deflate
+  std::function<bool()> condition = nullptr;                    ///< asked before each; false skips it
+  bool snapshot_on_error = false;                               ///< also when an iteration throws
+  int n_retains = -1;       ///< how many of the newest files are kept; all if not positive
+  bool autoload = false;    ///< loads the newest file at the start of the run
+  bool compression = true;  ///< deflate
 };
 
 /// Writes npz files; at every moment each is complete or not there. Every epoch by default, after all other extensions,
@@ -94,8 +94,8 @@ class Snapshot : public Extension {
   SnapshotOptions options_;
 };
 
-/// Saves the whole training. `serializers::load_npz(file, trainer)` goes on from there; `updater/model:main/` is the path
-/// of the model in it.
+/// Saves the whole training. `serializers::load_npz(file, trainer)` goes on from there; `updater/model:main/` is the
+/// path of the model in it.
 inline Snapshot snapshot(SnapshotOptions options = {}) { return Snapshot(std::move(options)); }
 
 /// Saves one object, a model for example, which must outlive the training:

@@ -20,10 +20,10 @@ struct ShiftOptions {
   Optimizer* optimizer = nullptr;               ///< the main one if null
 };
 
-/// The base of the extensions here. The attribute is the name of a hyperparameter, "lr" or "alpha". They count their own
-/// calls, t, so the unit is that of the trigger: every iteration by default,
-/// `trainer.extend(ExponentialShift{"lr", 0.5}, {.trigger = {1, "epoch"}})` every epoch. Snapshots hold t and the value,
-/// which is set again when the training goes on.
+/// The base of the extensions here. The attribute is the name of a hyperparameter, "lr" or "alpha". They count their
+/// own calls, t, so the unit is that of the trigger: every iteration by default, `trainer.extend(ExponentialShift{"lr",
+/// 0.5}, {.trigger = {1, "epoch"}})` every epoch. Snapshots hold t and the value, which is set again when the training
+/// goes on.
 class ValueShift : public Extension {
  public:
   void initialize(Trainer& trainer) override {
@@ -98,7 +98,10 @@ class ExponentialShift : public ValueShift {
 class StepShift : public ValueShift {
  public:
   StepShift(std::string attribute, double gamma, double step, ShiftOptions options = {})
-      : ValueShift(std::move(attribute), options.init, options.optimizer), gamma_(gamma), step_(step), target_(options.target) {
+      : ValueShift(std::move(attribute), options.init, options.optimizer),
+        gamma_(gamma),
+        step_(step),
+        target_(options.target) {
     if (!(step > 0)) throw ArgumentError(concat("[StepShift] step > 0 does not hold: ", step, " <= 0"));
   }
   std::string default_name() const override { return "StepShift"; }
@@ -118,7 +121,10 @@ class StepShift : public ValueShift {
 class InverseShift : public ValueShift {
  public:
   InverseShift(std::string attribute, double gamma, double power, ShiftOptions options = {})
-      : ValueShift(std::move(attribute), options.init, options.optimizer), gamma_(gamma), power_(power), target_(options.target) {
+      : ValueShift(std::move(attribute), options.init, options.optimizer),
+        gamma_(gamma),
+        power_(power),
+        target_(options.target) {
     if (gamma < 0) throw ArgumentError(concat("[InverseShift] gamma >= 0 does not hold: ", gamma, " < 0"));
   }
   std::string default_name() const override { return "InverseShift"; }
@@ -138,8 +144,12 @@ class InverseShift : public ValueShift {
 class PolynomialShift : public ValueShift {
  public:
   PolynomialShift(std::string attribute, double rate, double max_count, ShiftOptions options = {})
-      : ValueShift(std::move(attribute), options.init, options.optimizer), rate_(rate), max_count_(max_count), target_(options.target) {
-    if (!(max_count > 0)) throw ArgumentError(concat("[PolynomialShift] max_count > 0 does not hold: ", max_count, " <= 0"));
+      : ValueShift(std::move(attribute), options.init, options.optimizer),
+        rate_(rate),
+        max_count_(max_count),
+        target_(options.target) {
+    if (!(max_count > 0))
+      throw ArgumentError(concat("[PolynomialShift] max_count > 0 does not hold: ", max_count, " <= 0"));
   }
   std::string default_name() const override { return "PolynomialShift"; }
 
@@ -178,8 +188,8 @@ class LinearShift : public ValueShift {
 /// init * gamma^k, where k is the number of the (ascending) steps that t has reached; at most one more per call.
 class MultistepShift : public ValueShift {
  public:
-  MultistepShift(std::string attribute, double gamma, std::vector<std::int64_t> steps, std::optional<double> init = std::nullopt,
-                 Optimizer* optimizer = nullptr)
+  MultistepShift(std::string attribute, double gamma, std::vector<std::int64_t> steps,
+                 std::optional<double> init = std::nullopt, Optimizer* optimizer = nullptr)
       : ValueShift(std::move(attribute), init, optimizer), gamma_(gamma), steps_(std::move(steps)) {}
   std::string default_name() const override { return "MultistepShift"; }
 
@@ -202,8 +212,8 @@ class MultistepShift : public ValueShift {
   std::int64_t current_step_ = 0;
 };
 
-/// From `warmup_start` (the optimizer's value if not given) linearly to `init` in `warmup_count` calls; then it leaves the
-/// hyperparameter alone.
+/// From `warmup_start` (the optimizer's value if not given) linearly to `init` in `warmup_count` calls; then it leaves
+/// the hyperparameter alone.
 class WarmupShift : public ValueShift {
  public:
   WarmupShift(std::string attribute, std::optional<double> warmup_start, std::int64_t warmup_count, double init,

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -61,13 +62,13 @@ inline ArrayStatistics statistics_of(const Array& array) {
 struct VariableStatisticsOptions {
   bool report_data = true;
   bool report_grad = true;
-  std::string prefix = {};                                    ///< of the reported names
-  std::optional<std::string> filename = "statistics.svg";     ///< a plot of means and standard deviations; none: no file
+  std::string prefix = {};                                 ///< of the reported names
+  std::optional<std::string> filename = "statistics.svg";  ///< a plot of means and standard deviations; none: no file
 };
 
 /// Reports statistics of all parameters of a model and of their gradients, as
-/// `<prefix>/l1/W/data/mean`, `.../std`, `min`, `max`, `zeros` and `percentile/0` to `percentile/6`, and plots the means
-/// with a band of one standard deviation: the data in `filename`, the gradients in `<filename>_grad`.
+/// `<prefix>/l1/W/data/mean`, `.../std`, `min`, `max`, `zeros` and `percentile/0` to `percentile/6`, and plots the
+/// means with a band of one standard deviation: the data in `filename`, the gradients in `<filename>_grad`.
 ///
 /// Every epoch by default; the values are those of that moment. The model must outlive it.
 class VariableStatistics : public Extension {
@@ -75,7 +76,8 @@ class VariableStatistics : public Extension {
   explicit VariableStatistics(SerializableRef model, VariableStatisticsOptions options = {})
       : model_(model), options_(std::move(options)) {
     if (options_.filename && !options_.filename->ends_with(".svg")) {
-      throw ArgumentError(concat("[VariableStatistics] plots are SVG files: \"", *options_.filename, "\" does not end in .svg"));
+      throw ArgumentError(
+          concat("[VariableStatistics] plots are SVG files: \"", *options_.filename, "\" does not end in .svg"));
     }
   }
 
@@ -109,7 +111,8 @@ class VariableStatistics : public Extension {
 
   void observe(Lines& lines, const std::string& path, std::string_view kind, const Array& array, double iteration) {
     const ArrayStatistics statistics = statistics_of(array);
-    const auto base = concat(options_.prefix.empty() ? std::string_view(path).substr(1) : options_.prefix + path, "/", kind, "/");
+    const auto base =
+        concat(options_.prefix.empty() ? std::string_view(path).substr(1) : options_.prefix + path, "/", kind, "/");
     report({{base + "mean", statistics.mean},
             {base + "std", statistics.standard_deviation},
             {base + "min", statistics.min},
@@ -135,8 +138,11 @@ class VariableStatistics : public Extension {
         one.band.push_back({x, mean - deviation, mean + deviation});
       }
     }
-    return svg_plot(series, {.title = std::move(title), .x_label = "iteration", .y_label = "mean and standard deviation",
-                             .marker = ' ', .integer_x = true});
+    return svg_plot(series, {.title = std::move(title),
+                             .x_label = "iteration",
+                             .y_label = "mean and standard deviation",
+                             .marker = ' ',
+                             .integer_x = true});
   }
   static void serialize_points(Serializer& s, std::string_view key, Lines& lines) {
     json::Object object;
@@ -154,7 +160,8 @@ class VariableStatistics : public Extension {
       auto& points = loaded.emplace_back(path, Points{}).second;
       for (const auto& point : list.array()) {
         const auto& numbers = point.array();
-        if (numbers.size() != 3) throw SerializationError(concat("[VariableStatistics] ", key, ": a point has three numbers"));
+        if (numbers.size() != 3)
+          throw SerializationError(concat("[VariableStatistics] ", key, ": a point has three numbers"));
         points.push_back({numbers[0].number(), numbers[1].number(), numbers[2].number()});
       }
     }

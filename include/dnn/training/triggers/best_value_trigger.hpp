@@ -12,7 +12,8 @@
 namespace dnn::inline DNN_ABI::training::triggers {
 
 /// Collects the value `key` and, whenever `trigger` fires, compares its mean since the last time with the best one:
-/// fires when `is_better(value, best)`, and the first time. Throws ArgumentError when the value was not observed at all.
+/// fires when `is_better(value, best)`, and the first time. Throws ArgumentError when the value was not observed at
+/// all.
 class BestValueTrigger {
  public:
   using Compare = std::function<bool(double value, double best)>;

@@ -22,15 +22,16 @@ struct EarlyStoppingOptions {
   Trigger max_trigger = {100, "epoch"};  ///< stops the training in any case
 };
 
-/// A stop trigger: `Trainer{updater, triggers::EarlyStoppingTrigger{{.monitor = "validation/main/loss"}}}`. Compares the
-/// mean of the value since the last check with the best one. A check at which the value is not observed does not count.
-/// Its state is not in snapshots. Throws ArgumentError for another mode.
+/// A stop trigger: `Trainer{updater, triggers::EarlyStoppingTrigger{{.monitor = "validation/main/loss"}}}`. Compares
+/// the mean of the value since the last check with the best one. A check at which the value is not observed does not
+/// count. Its state is not in snapshots. Throws ArgumentError for another mode.
 class EarlyStoppingTrigger {
  public:
   explicit EarlyStoppingTrigger(EarlyStoppingOptions options = {}) : options_(std::move(options)) {
     const auto& mode = options_.mode;
     if (mode != "auto" && mode != "max" && mode != "min") {
-      throw ArgumentError(concat("[EarlyStoppingTrigger] the mode is \"auto\", \"max\" or \"min\", not \"", mode, "\""));
+      throw ArgumentError(
+          concat("[EarlyStoppingTrigger] the mode is \"auto\", \"max\" or \"min\", not \"", mode, "\""));
     }
     maximize_ = mode == "max" || (mode == "auto" && options_.monitor.find("accuracy") != std::string::npos);
     best_ = maximize_ ? -std::numeric_limits<double>::infinity() : std::numeric_limits<double>::infinity();
@@ -54,7 +55,8 @@ class EarlyStoppingTrigger {
       ++count_;
     }
     if (count_ < options_.patience) return false;
-    if (options_.verbose) std::fprintf(stderr, "Epoch %s: early stopping\n", to_text(trainer.updater().epoch()).c_str());
+    if (options_.verbose)
+      std::fprintf(stderr, "Epoch %s: early stopping\n", to_text(trainer.updater().epoch()).c_str());
     return true;
   }
   std::optional<TrainingLength> training_length() const { return options_.max_trigger.training_length(); }

@@ -78,6 +78,8 @@ class IntervalTrigger {
 
 namespace dnn::inline DNN_ABI::training {
 
-inline Trigger Trigger::interval(double period, std::string_view unit) { return triggers::IntervalTrigger(period, unit); }
+inline Trigger Trigger::interval(double period, std::string_view unit) {
+  return triggers::IntervalTrigger(period, unit);
+}
 
 }  // namespace dnn::inline DNN_ABI::training

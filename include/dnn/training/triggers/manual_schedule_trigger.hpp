@@ -11,8 +11,8 @@
 
 namespace dnn::inline DNN_ABI::training::triggers {
 
-/// Fires at each of `points`, in iterations or (fractions of) epochs, and is finished after the last. Throws ArgumentError
-/// for another unit and for no points.
+/// Fires at each of `points`, in iterations or (fractions of) epochs, and is finished after the last. Throws
+/// ArgumentError for another unit and for no points.
 class ManualScheduleTrigger {
  public:
   ManualScheduleTrigger(std::vector<double> points, std::string_view unit) : points_(std::move(points)), unit_(unit) {

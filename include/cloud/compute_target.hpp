@@ -1,0 +1,103 @@
+/// A cluster to run on; in a local workspace, a number of runs that may run at once.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <utility>
+
+#include "cloud/backend/backend.hpp"
+#include "cloud/core/cancel.hpp"
+#include "cloud/core/clock.hpp"
+#include "cloud/core/output.hpp"
+#include "cloud/json/json.hpp"
+#include "cloud/workspace.hpp"
+
+namespace cloud {
+
+struct ComputeWaitOptions {
+  bool show_output = false;
+  std::chrono::seconds timeout{1200};
+  std::chrono::milliseconds poll{5000};  // between two looks
+  Output output = print;
+  CancelToken cancel{};
+};
+
+class ComputeTarget {
+ public:
+  /// An existing one; throws NotFoundError.
+  ComputeTarget(Workspace workspace, std::string name) : workspace_(std::move(workspace)), name_(std::move(name)) {
+    status();
+  }
+
+  /// Finds the compute, or starts to create it, saying which: `Found existing compute target.` or
+  /// `Creating a new compute target...`. Wait with wait_for_completion.
+  static ComputeTarget get_or_create(const Workspace& workspace, const std::string& name, const ComputeSpec& spec = {},
+                                     const Output& output = print) {
+    if (workspace.backend().find_compute(name)) {
+      output("Found existing compute target.\n");
+    } else {
+      output("Creating a new compute target...\n");
+      workspace.backend().create_compute(name, spec);
+    }
+    return ComputeTarget(workspace, name);
+  }
+
+  const std::string& name() const { return name_; }
+
+  /// As it is now.
+  ComputeStatus status() const {
+    auto found = workspace_.backend().find_compute(name_);
+    if (!found) throw NotFoundError("get compute " + name_, "there is no such compute in this workspace");
+    return *found;
+  }
+
+  /// Waits until jobs can be submitted and the minimum of nodes is there. Shows each change of state once. Throws Error
+  /// with the service's own words when it cannot be provisioned, TimeoutError.
+  ComputeStatus wait_for_completion(const ComputeWaitOptions& options = {}) const {
+    const std::string tried = "provision compute " + name_;
+    const Milliseconds begin = now_ms();
+    std::string shown;
+    for (;;) {
+      const ComputeStatus now = status();
+      const std::string line =
+          now.provisioning_state + (now.allocation_state.empty() ? "" : ", " + now.allocation_state) + ", " +
+          std::to_string(now.current_nodes) + " of " + std::to_string(now.target_nodes) + " nodes\n";
+      if (options.show_output && line != shown) options.output(shown = line);
+      if (now.failed) {
+        std::string why;
+        for (const std::string& error : now.errors) why += (why.empty() ? "" : "; ") + error;
+        throw Error(tried, why.empty() ? "it ended as " + now.provisioning_state : why);
+      }
+      if (now.ready) {
+        if (options.show_output) options.output("Provisioning operation finished, operation \"Succeeded\"\n");
+        return now;
+      }
+      if (now_ms() - begin > std::chrono::milliseconds(options.timeout).count()) {
+        throw TimeoutError(tried, "it was not ready after " + duration_text(now_ms() - begin));
+      }
+      if (!options.cancel.sleep_for(options.poll)) options.cancel.check(tried);
+    }
+  }
+
+ private:
+  Workspace workspace_;
+  std::string name_;
+};
+
+/// A status as a JSON object, for people who print it and programs that read it.
+inline Json to_json(const ComputeStatus& status) {
+  Json states = Json::object();
+  for (const auto& [state, count] : status.node_states) states[state] = count;
+  return {{"name", status.name},
+          {"vmSize", status.spec.vm_size},
+          {"minNodeCount", status.spec.min_nodes},
+          {"maxNodeCount", status.spec.max_nodes},
+          {"provisioningState", status.provisioning_state},
+          {"allocationState", status.allocation_state},
+          {"currentNodeCount", status.current_nodes},
+          {"targetNodeCount", status.target_nodes},
+          {"nodeStateCounts", states},
+          {"errors", status.errors}};
+}
+
+}  // namespace cloud

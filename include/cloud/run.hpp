@@ -1,0 +1,246 @@
+/// One run: following it, its files and metrics, and, inside the program that is the run, logging.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cloud/backend/backend.hpp"
+#include "cloud/core/cancel.hpp"
+#include "cloud/core/clock.hpp"
+#include "cloud/core/output.hpp"
+#include "cloud/json/json.hpp"
+#include "cloud/model.hpp"
+
+namespace cloud {
+
+struct WaitOptions {
+  bool show_output = false;         // phases and log lines, each once
+  std::chrono::seconds timeout{0};  // 0: none. The run goes on when it is over
+  bool raise_on_error = true;       // throw RunFailedError or CanceledError instead of returning such a run
+  Output output = print;
+  CancelToken cancel{};  // ends the wait, not the run
+};
+
+struct RegisterOptions {
+  std::string description{};
+  std::map<std::string, std::string> tags{};
+};
+
+/// A handle; copies are the same run.
+class Run {
+ public:
+  Run(std::shared_ptr<Backend> backend, std::string id) : backend_(std::move(backend)), id_(std::move(id)) {}
+  /// An existing run of a workspace; throws NotFoundError.
+  static Run get(const Workspace& workspace, const std::string& id) {
+    return Run(workspace.shared_backend(), workspace.backend().get_run(id).id);
+  }
+
+  const std::string& id() const { return id_; }
+  RunInfo info() const { return backend_->get_run(id_); }
+  Phase phase() const { return info().phase; }
+  const std::shared_ptr<Backend>& backend() const { return backend_; }
+
+  // Following -------------------------------------------------------------------------------------------------------
+
+  /// Waits for the end. With show_output: the run's id and page, a line for each phase, every log line once, and how it
+  /// ended. Throws RunFailedError, CanceledError, TimeoutError.
+  RunInfo wait_for_completion(const WaitOptions& options = {}) const;
+
+  /// Asks the run to end; returns at once.
+  void cancel() const { backend_->cancel_run(id_); }
+
+  // Files -----------------------------------------------------------------------------------------------------------
+
+  std::vector<std::string> file_names(const std::string& prefix = {}) const {
+    std::vector<std::string> names;
+    for (Artifact& artifact : backend_->list_artifacts(id_, prefix)) names.push_back(std::move(artifact.path));
+    return names;
+  }
+  std::vector<Artifact> files(const std::string& prefix = {}) const { return backend_->list_artifacts(id_, prefix); }
+
+  /// Writes the file to `to`; into it under the file's own name when `to` is a folder or ends with `/`. Returns the
+  /// path.
+  std::filesystem::path download_file(const std::string& name, const std::filesystem::path& to = "./",
+                                      const Progress& progress = {}) const {
+    std::filesystem::path file = to;
+    if (!to.has_filename() || std::filesystem::is_directory(to)) file = safe_join(to, name.substr(name.rfind('/') + 1));
+    backend_->download_artifact(id_, name, file, progress);
+    return file;
+  }
+  /// All files whose name starts with `prefix`, with their folders, into `folder`.
+  std::vector<std::filesystem::path> download_files(const std::string& prefix, const std::filesystem::path& folder,
+                                                    const Progress& progress = {}) const {
+    std::vector<std::filesystem::path> written;
+    for (const std::string& name : file_names(prefix)) {
+      written.push_back(safe_join(folder, name));
+      backend_->download_artifact(id_, name, written.back(), progress);
+    }
+    return written;
+  }
+  void upload_file(const std::string& name, const std::filesystem::path& from, const Progress& progress = {}) const {
+    backend_->upload_artifact(id_, name, from, progress);
+  }
+
+  /// Registers a file or folder of this run, for example "outputs/model.npz", as the next version of `name`.
+  Model register_model(const std::string& name, const std::string& path, const RegisterOptions& options = {}) const {
+    return Model(
+        backend_,
+        backend_->register_model(
+            {.name = name, .run_id = id_, .path = path, .description = options.description, .tags = options.tags}));
+  }
+
+  // Metrics, params, tags -------------------------------------------------------------------------------------------
+
+  /// Every point of one series, or of all.
+  std::vector<Metric> metrics(const std::string& key = {}) const { return backend_->metrics(id_, key); }
+  std::vector<Param> params() const { return backend_->params(id_); }
+  std::map<std::string, std::string> tags() const { return info().tags; }
+
+ private:
+  std::shared_ptr<Backend> backend_;
+  std::string id_;
+};
+
+namespace detail {
+
+/// Shows what a run does: phases in order, each once, and log lines, each once.
+class RunView {
+ public:
+  RunView(Backend& backend, const std::string& id, const Output& output)
+      : backend_(backend), id_(id), output_(output) {}
+
+  /// Shows what is new. The logs are read after `run` was, so what they hold belongs to its phase or a later one, and
+  /// what a phase left behind is complete when `run` has passed it.
+  void update(const RunInfo& run) {
+    const bool over = is_terminal(run.phase);
+    if (!greeted_) {
+      output_("RunId: " + id_ + "\n");
+      if (!run.web_url.empty()) output_("Web View: " + run.web_url + "\n");
+      greeted_ = true;
+    }
+    show_phase(Phase::preparing);
+    for (const std::string& file : run.log_files) {
+      if (is_build_log(file)) stream(file, run.phase > Phase::preparing);
+    }
+    bool started = run.started != 0 || (run.phase >= Phase::running && !over);
+    for (const std::string& file : run.log_files) started = started || !is_build_log(file);
+    if (!over) show_phase(std::min(run.phase, Phase::scaling));
+    if (started) show_phase(Phase::running);
+    for (const std::string& file : run.log_files) {
+      if (!is_build_log(file)) stream(file, run.phase > Phase::running);
+    }
+    if (run.phase == Phase::post_processing || (over && started)) show_phase(Phase::post_processing);
+    if (!over) return;
+    std::string line = std::string(phase_name(run.phase));
+    if (run.ended != 0) line += " after " + duration_text(run.ended - run.created);
+    if (run.exit_code) line += ", exit code " + std::to_string(*run.exit_code);
+    output_("\n" + line + "\n");
+    for (const std::string& warning : run.warnings) output_("Warning: " + warning + "\n");
+    if (!run.error.empty()) output_("Error: " + run.error + "\n");
+  }
+
+ private:
+  struct Position {
+    std::uint64_t offset = 0;
+    std::string partial;  // a line whose end has not come yet
+  };
+
+  static bool is_build_log(const std::string& file) { return file.find("build") != std::string::npos; }
+
+  // Shows this phase and those before it that were too short to be seen.
+  void show_phase(Phase phase) {
+    for (; next_phase_ <= static_cast<int>(phase); ++next_phase_) {
+      output_(std::string("\n== ") + phase_name(static_cast<Phase>(next_phase_)) + "\n");
+    }
+  }
+
+  void stream(const std::string& file, bool complete) {
+    Position& at = positions_[file];
+    for (;;) {
+      const std::string bytes = backend_.read_log(id_, file, at.offset, 1 << 20);
+      if (bytes.empty()) break;
+      at.offset += bytes.size();
+      at.partial += bytes;
+      if (const std::size_t end = at.partial.rfind('\n'); end != std::string::npos) {
+        output_(std::string_view(at.partial).substr(0, end + 1));
+        at.partial.erase(0, end + 1);
+      }
+    }
+    if (complete && !at.partial.empty()) {
+      output_(at.partial + "\n");
+      at.partial.clear();
+    }
+  }
+
+  Backend& backend_;
+  const std::string& id_;
+  const Output& output_;
+  bool greeted_ = false;
+  int next_phase_ = 0;
+  std::map<std::string, Position> positions_;
+};
+
+}  // namespace detail
+
+inline RunInfo Run::wait_for_completion(const WaitOptions& options) const {
+  const std::string tried = "wait for run " + id_;
+  detail::RunView view(*backend_, id_, options.output);
+  const Milliseconds begin = now_ms();
+  for (;;) {
+    RunInfo run = info();
+    if (options.show_output) view.update(run);
+    if (is_terminal(run.phase)) {
+      if (options.raise_on_error && run.phase == Phase::failed) {
+        throw RunFailedError("run " + id_, run.error.empty() ? "it failed, and nothing says why" : run.error);
+      }
+      if (options.raise_on_error && run.phase == Phase::canceled) throw CanceledError("run " + id_, "it was canceled");
+      return run;
+    }
+    const std::chrono::milliseconds watched(now_ms() - begin);
+    if (options.timeout.count() > 0 && watched > options.timeout) {
+      throw TimeoutError(
+          tried, "it is still " + std::string(phase_name(run.phase)) + " after " + duration_text(watched.count()));
+    }
+    if (!options.cancel.sleep_for(backend_->poll_interval(watched))) options.cancel.check(tried);
+  }
+}
+
+/// For programs: times as RFC 3339, what is not known left out.
+inline Json to_json(const RunInfo& run) {
+  Json value{{"id", run.id},
+             {"experiment", run.experiment},
+             {"displayName", run.display_name},
+             {"phase", phase_name(run.phase)},
+             {"status", run.status},
+             {"compute", run.compute},
+             {"tags", json::object(run.tags)},
+             {"properties", json::object(run.properties)},
+             {"logFiles", run.log_files}};
+  if (run.created != 0) value["created"] = rfc3339(run.created);
+  if (run.started != 0) value["started"] = rfc3339(run.started);
+  if (run.ended != 0) value["ended"] = rfc3339(run.ended);
+  if (run.exit_code) value["exitCode"] = *run.exit_code;
+  if (!run.error.empty()) value["error"] = run.error;
+  if (!run.warnings.empty()) value["warnings"] = run.warnings;
+  if (!run.web_url.empty()) value["webUrl"] = run.web_url;
+  return value;
+}
+inline Json to_json(const Metric& metric) {
+  return {{"key", metric.key},
+          {"value", json::number_value(metric.value)},
+          {"step", metric.step},
+          {"timestamp", rfc3339(metric.timestamp)}};
+}
+inline Json to_json(const Artifact& artifact) {
+  Json value{{"path", artifact.path}};
+  if (artifact.size) value["size"] = *artifact.size;
+  return value;
+}
+
+}  // namespace cloud

@@ -1,0 +1,83 @@
+/// Sums over everything but the middle axis of (outer, channels, inner): what normalisations are made of.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+
+#include "dnn/kernels/pack.hpp"
+#include "dnn/kernels/parallel_for.hpp"
+
+namespace dnn::inline DNN_ABI::kernels {
+
+/// For every channel c, sum[c] = sum of a and product[c] = sum of (a - shift_a[c]) (b - shift_b[c]). Null shifts are 0.
+/// Added up in double over short blocks; the order does not depend on the number of threads.
+template <class T>
+void channel_sums(std::int64_t outer, std::int64_t channels, std::int64_t inner, const T* a, const T* b,
+                  const T* shift_a, const T* shift_b, double* sum, double* product) {
+  constexpr std::int64_t width = Pack<T>::width, block = 256;
+  const auto cost = std::max<std::int64_t>(outer * inner, 1);
+  if (inner == 1) {
+    // Neighbouring channels side by side in a pack.
+    const auto packs = (channels + width - 1) / width;
+    parallel_for(packs, std::max<std::int64_t>(1, 32768 / (cost * width)), [&](std::int64_t begin, std::int64_t end) {
+      for (auto c = begin * width; c < std::min(end * width, channels); c += width) {
+        const auto lanes = std::min(width, channels - c);
+        const auto load = [&](const T* p) {
+          if (lanes == width) return Pack<T>::load(p);
+          Pack<T> out(0);
+          std::memcpy(&out, p, static_cast<std::size_t>(lanes) * sizeof(T));
+          return out;
+        };
+        const Pack<T> pa = shift_a ? load(shift_a + c) : Pack<T>(0), pb = shift_b ? load(shift_b + c) : Pack<T>(0);
+        std::fill_n(sum + c, lanes, 0.0);
+        std::fill_n(product + c, lanes, 0.0);
+        for (std::int64_t first = 0; first < outer; first += block) {
+          Pack<T> s(0), p(0);
+          for (auto o = first; o < std::min(first + block, outer); ++o) {
+            const Pack<T> va = load(a + o * channels + c), vb = load(b + o * channels + c);
+            s = s + va;
+            p = p + (va - pa) * (vb - pb);
+          }
+          for (std::int64_t lane = 0; lane < lanes; ++lane) {
+            sum[c + lane] += static_cast<double>(s.v[lane]);
+            product[c + lane] += static_cast<double>(p.v[lane]);
+          }
+        }
+      }
+    });
+    return;
+  }
+  parallel_for(channels, std::max<std::int64_t>(1, 32768 / cost), [&](std::int64_t begin, std::int64_t end) {
+    for (auto c = begin; c < end; ++c) {
+      const T qa = shift_a ? shift_a[c] : T(0), qb = shift_b ? shift_b[c] : T(0);
+      const Pack<T> pa(qa), pb(qb);
+      double total = 0, products = 0;
+      for (std::int64_t o = 0; o < outer; ++o) {
+        const auto start = (o * channels + c) * inner;
+        std::int64_t i = 0;
+        while (i + width <= inner) {
+          Pack<T> s(0), p(0);
+          for (const auto last = std::min(inner - width, i + block * width); i <= last; i += width) {
+            const Pack<T> va = Pack<T>::load(a + start + i), vb = Pack<T>::load(b + start + i);
+            s = s + va;
+            p = p + (va - pa) * (vb - pb);
+          }
+          for (std::int64_t lane = 0; lane < width; ++lane) {
+            total += static_cast<double>(s.v[lane]);
+            products += static_cast<double>(p.v[lane]);
+          }
+        }
+        for (; i < inner; ++i) {
+          const T va = a[start + i], vb = b[start + i];
+          total += static_cast<double>(va);
+          products += static_cast<double>((va - qa) * (vb - qb));
+        }
+      }
+      sum[c] = total;
+      product[c] = products;
+    }
+  });
+}
+
+}  // namespace dnn::inline DNN_ABI::kernels

@@ -1,0 +1,71 @@
+#include "dnn/array/factories.hpp"
+
+#include <cmath>
+#include <limits>
+
+#include "catch.hpp"
+#include "dnn/array/compare.hpp"
+
+using namespace dnn;
+
+TEST_CASE("constant arrays", "[array]") {
+  for (const DType d : {float32, float64, DType::float16, DType::bfloat16, int32, int64, uint8, boolean}) {
+    CHECK(zeros({2, 3}, d).dtype() == d);
+    CHECK(zeros({2}, d).to(float64).at<double>(1) == 0);
+    CHECK(ones({2}, d).to(float64).at<double>(1) == 1);
+    CHECK(array_equal(zeros_like(ones({3, 1}, d)), zeros({3, 1}, d)));
+  }
+  CHECK(full({2}, 2.5, int32).at<std::int32_t>(0) == 2);
+  CHECK(full({}, 7).item() == 7);
+  CHECK(array_equal(eye(2), array({{1.f, 0.f}, {0.f, 1.f}})));
+  CHECK(eye(0).shape() == Shape{0, 0});
+}
+
+TEST_CASE("arange counts like NumPy", "[array]") {
+  CHECK(array_equal(arange(3), array<std::int64_t>({0, 1, 2})));
+  CHECK(array_equal(arange(2, 9, 3), array<std::int64_t>({2, 5, 8})));
+  CHECK(array_equal(arange(3, 0, -1), array<std::int64_t>({3, 2, 1})));
+  CHECK(arange(3, 0).size() == 0);
+  CHECK(arange(0, 1, 0.1, float64).size() == 10);
+  CHECK(arange(0, 1, 0.3, float64).size() == 4);
+  CHECK_THROWS_AS(arange(0, 1, 0), ArgumentError);
+  CHECK_THROWS_AS(arange(0, std::numeric_limits<double>::infinity()), ArgumentError);
+  CHECK_THROWS_AS(arange(0, 1e18, 1), ShapeError);
+}
+
+TEST_CASE("arrays from lists, pointers and vectors", "[array]") {
+  CHECK(array({1.f, 2.f}).dtype() == float32);
+  CHECK(array({1, 2}).dtype() == int32);
+  CHECK(array<bool>({true, false}).dtype() == boolean);
+  CHECK(array({{1., 2., 3.}, {4., 5., 6.}}).shape() == Shape{2, 3});
+  CHECK(array({{{1, 2}}, {{3, 4}}, {{5, 6}}}).shape() == Shape{3, 1, 2});
+  CHECK(array({{{1, 2}}, {{3, 4}}, {{5, 6}}}).at<std::int32_t>(2, 0, 1) == 6);
+  CHECK_THROWS_AS(array({{1, 2}, {3}}), ShapeError);
+  const std::vector<double> values = {1, 2, 3, 4};
+  CHECK(array_equal(array_from(values), array({1., 2., 3., 4.})));
+  CHECK(array_equal(array_from(values.data(), {2, 2}), array({{1., 2.}, {3., 4.}})));
+  CHECK_THROWS_AS(array_from(std::span<const double>(values), {3}), ShapeError);
+  CHECK(scalar(3).shape() == Shape{});
+  CHECK(scalar(3, float64).dtype() == float64);
+}
+
+TEST_CASE("random arrays repeat with the seed, on any number of threads", "[array]") {
+  const int threads = num_threads();
+  seed(5);
+  const Array u = random::uniform({1001}, -1, 3), n = random::normal({40001}, 2, 0.5), d = random::normal({7}, 0, 1, float64);
+  set_num_threads(3);
+  seed(5);
+  CHECK(array_equal(random::uniform({1001}, -1, 3), u));
+  CHECK(array_equal(random::normal({40001}, 2, 0.5), n));
+  CHECK(array_equal(random::normal({7}, 0, 1, float64), d));
+  CHECK_FALSE(array_equal(random::normal({7}, 0, 1, float64), d));
+  set_num_threads(threads);
+  double mean = 0, square = 0;
+  for (const float v : n.span<float>()) mean += static_cast<double>(v), square += static_cast<double>(v) * static_cast<double>(v);
+  mean /= 40001;
+  CHECK(std::abs(mean - 2) < 5 * 0.5 / 200);
+  CHECK(std::abs(std::sqrt(square / 40001 - mean * mean) - 0.5) < 5 * 0.5 / 283);
+  for (const float v : u.span<float>()) CHECK((v >= -1 && v < 3));
+  CHECK(random::uniform({5}, 0, 1, DType::float16).dtype() == DType::float16);
+  CHECK(random::normal({0}).size() == 0);
+}

@@ -1,0 +1,25 @@
+#include "dnn/functions/pooling/upsampling_2d.hpp"
+
+#include "catch.hpp"
+#include "dnn/functions/pooling/max_pooling_2d.hpp"
+#include "dnn/testing/op_test.hpp"
+
+using namespace dnn;
+
+TEST_CASE("upsampling_2d puts maxima back where they were", "[upsampling_2d]") {
+  const Array x = array({{1.f, 2.f, 3.f, 9.f}, {4.f, 0.f, 5.f, 6.f}}).reshape({1, 1, 2, 4});
+  const auto [y, indices] = max_pooling_2d_with_indices(x, 2);
+  const Array back = upsampling_2d(y, indices, 2, {.cover_all = false}).array();
+  CHECK(array_equal(back.reshape({2, 4}), array({{0.f, 0.f, 0.f, 9.f}, {4.f, 0.f, 0.f, 0.f}})));
+  CHECK_THROWS_AS(upsampling_2d(y, full(y.shape(), 4, int32), 2), ArgumentError);
+  CHECK_THROWS_AS(upsampling_2d(y, full(y.shape(), -1, int32), 2), ArgumentError);
+  CHECK_THROWS_AS(upsampling_2d(y, zeros({1}, int32), 2), ArgumentError);
+  CHECK_THROWS_AS(upsampling_2d(y, zeros(y.shape()), 2), DTypeError);
+}
+
+TEST_CASE("upsampling_2d: dtypes and gradients", "[upsampling_2d]") {
+  const Array indices = array({{0, 3, 8}, {4, 7, 2}}).reshape({1, 1, 2, 3});
+  testing::run({.name = "upsampling_2d",
+                .op = [=](const Variable& x) { return upsampling_2d(x, indices, 3, {.stride = 2, .pad = 1}); },
+                .shapes = {{{1, 1, 2, 3}}}});
+}

@@ -1,0 +1,70 @@
+#include "dnn/kernels/parallel_for.hpp"
+
+#include <atomic>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+#include "catch.hpp"
+
+using namespace dnn;
+using dnn::kernels::parallel_for;
+
+namespace {
+/// The machine's own number of threads again at the end.
+struct Threads {
+  explicit Threads(int n) { set_num_threads(n); }
+  ~Threads() { set_num_threads(before); }
+  int before = num_threads();
+};
+}  // namespace
+
+TEST_CASE("every index is visited once", "[kernels]") {
+  for (const int threads : {1, 2, 5}) {
+    const Threads scope(threads);
+    for (const std::int64_t n : {0, 1, 2, 7, 100, 12345}) {
+      for (const std::int64_t grain : {1, 3, 1000, 100000}) {
+        std::vector<std::atomic<int>> visits(static_cast<std::size_t>(n));
+        parallel_for(n, grain, [&](std::int64_t begin, std::int64_t end) {
+          for (auto i = begin; i < end; ++i) ++visits[static_cast<std::size_t>(i)];
+        });
+        int wrong = 0;
+        for (const auto& v : visits) wrong += v != 1;
+        CHECK(wrong == 0);
+      }
+    }
+  }
+}
+
+TEST_CASE("an exception reaches the caller and the pool goes on", "[kernels]") {
+  const Threads scope(3);
+  for (int round = 0; round < 20; ++round) {
+    CHECK_THROWS_AS(parallel_for(100, 1,
+                                 [&](std::int64_t begin, std::int64_t end) {
+                                   if (begin <= 50 && 50 < end) throw std::runtime_error("fifty");
+                                 }),
+                    std::runtime_error);
+    std::atomic<std::int64_t> sum{0};
+    parallel_for(100, 1, [&](std::int64_t begin, std::int64_t end) { sum += end - begin; });
+    CHECK(sum == 100);
+  }
+}
+
+TEST_CASE("nested loops and loops of several threads are possible", "[kernels]") {
+  const Threads scope(3);
+  std::atomic<std::int64_t> sum{0};
+  parallel_for(10, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (auto i = begin; i < end; ++i) {
+      parallel_for(100, 1, [&](std::int64_t b, std::int64_t e) { sum += e - b; });
+    }
+  });
+  CHECK(sum == 1000);
+  std::vector<std::thread> callers;
+  for (int t = 0; t < 3; ++t) {
+    callers.emplace_back([&] {
+      for (int i = 0; i < 50; ++i) parallel_for(64, 1, [&](std::int64_t b, std::int64_t e) { sum += e - b; });
+    });
+  }
+  for (auto& t : callers) t.join();
+  CHECK(sum == 1000 + 3 * 50 * 64);
+}
