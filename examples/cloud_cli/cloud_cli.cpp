@@ -96,7 +96,7 @@ void list_runs(const Arguments& args) {
 }
 
 void show_run(const Arguments& args) {
-  const auto run = cloud::Run::get(open(args), args.run);
+  const auto run = open(args).run(args.run);
   const cloud::RunInfo info = run.info();
   const auto files = run.files();
   if (args.json) {
@@ -125,7 +125,7 @@ void show_run(const Arguments& args) {
 }
 
 void tail_run(const Arguments& args) {
-  const auto run = cloud::Run::get(open(args), args.run);
+  const auto run = open(args).run(args.run);
   if (args.follow) {
     run.wait_for_completion({.show_output = true, .raise_on_error = false});
     return;
@@ -141,7 +141,7 @@ void tail_run(const Arguments& args) {
 }
 
 void cancel_run(const Arguments& args) {
-  const auto run = cloud::Run::get(open(args), args.run);
+  const auto run = open(args).run(args.run);
   run.cancel();
   const cloud::RunInfo info = run.wait_for_completion({.raise_on_error = false});
   if (args.json) return print_json(to_json(info));
@@ -156,7 +156,7 @@ void compare_runs(const Arguments& args) {
   std::vector<std::string> head{""};
   Json all = Json::array();
   for (const std::string& id : args.runs) {
-    const auto run = cloud::Run::get(ws, id);
+    const auto run = ws.run(id);
     const cloud::RunInfo info = run.info();
     std::map<std::string, std::string>& column = columns.emplace_back();
     Json entry{
@@ -186,7 +186,7 @@ void compare_runs(const Arguments& args) {
 }
 
 void list_files(const Arguments& args) {
-  const auto files = cloud::Run::get(open(args), args.run).files(args.prefix);
+  const auto files = open(args).run(args.run).files(args.prefix);
   if (args.json) return print_json(json_list(files));
   Table table({"FILE", "SIZE"});
   for (const cloud::Artifact& file : files) table.add({file.path, file.size ? cloud::size_text(*file.size) : "-"});
@@ -197,9 +197,9 @@ void download(const Arguments& args) {
   const auto ws = open(args);
   std::vector<std::filesystem::path> written;
   if (!args.name.empty()) {
-    written = cloud::Model::get(ws, args.name, args.version).download(args.to);
+    written = ws.model(args.name, args.version).download(args.to);
   } else if (!args.run.empty()) {
-    written = cloud::Run::get(ws, args.run).download_files(args.prefix, args.to);
+    written = ws.run(args.run).download_files(args.prefix, args.to);
   } else {
     throw cloud::ConfigError("download", "say what: --run ID or --model NAME");
   }
@@ -213,7 +213,7 @@ void download(const Arguments& args) {
 
 void list_models(const Arguments& args) {
   std::vector<cloud::ModelInfo> models;
-  for (const cloud::Model& model : cloud::Model::list(open(args), args.name)) models.push_back(model.info());
+  for (const cloud::Model& model : open(args).models(args.name)) models.push_back(model.info());
   if (args.json) return print_json(json_list(models));
   Table table({"MODEL", "VERSION", "CREATED (UTC)", "SIZE", "RUN", "FILE"});
   for (const auto& model : models) {

@@ -18,4 +18,5 @@
 #include "cloud/experiment.hpp"
 #include "cloud/model.hpp"
 #include "cloud/run.hpp"
+#include "cloud/to_json.hpp"
 #include "cloud/workspace.hpp"

@@ -9,7 +9,6 @@
 #include "cloud/core/cancel.hpp"
 #include "cloud/core/clock.hpp"
 #include "cloud/core/output.hpp"
-#include "cloud/json/json.hpp"
 #include "cloud/workspace.hpp"
 
 namespace cloud {
@@ -83,21 +82,5 @@ class ComputeTarget {
   Workspace workspace_;
   std::string name_;
 };
-
-/// A status as a JSON object, for people who print it and programs that read it.
-inline Json to_json(const ComputeStatus& status) {
-  Json states = Json::object();
-  for (const auto& [state, count] : status.node_states) states[state] = count;
-  return {{"name", status.name},
-          {"vmSize", status.spec.vm_size},
-          {"minNodeCount", status.spec.min_nodes},
-          {"maxNodeCount", status.spec.max_nodes},
-          {"provisioningState", status.provisioning_state},
-          {"allocationState", status.allocation_state},
-          {"currentNodeCount", status.current_nodes},
-          {"targetNodeCount", status.target_nodes},
-          {"nodeStateCounts", states},
-          {"errors", status.errors}};
-}
 
 }  // namespace cloud

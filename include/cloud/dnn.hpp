@@ -54,7 +54,7 @@ inline Model register_model(const Run& run, const std::string& name, dnn::Serial
 /// NotFoundError; FileError when the model is not one npz file.
 inline Model load_model(const Workspace& workspace, const std::string& name, int version, dnn::SerializableRef link) {
   const detail::TemporaryFolder folder;
-  Model model = Model::get(workspace, name, version);
+  Model model = workspace.model(name, version);
   const std::vector<std::filesystem::path> files = model.download(folder.path());
   if (files.size() != 1 || files[0].extension() != ".npz") {
     throw FileError("load model " + name + " version " + std::to_string(model.version()), "it is not one npz file");

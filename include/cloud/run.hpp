@@ -13,8 +13,8 @@
 #include "cloud/backend/backend.hpp"
 #include "cloud/core/cancel.hpp"
 #include "cloud/core/clock.hpp"
+#include "cloud/core/file.hpp"
 #include "cloud/core/output.hpp"
-#include "cloud/json/json.hpp"
 #include "cloud/model.hpp"
 
 namespace cloud {
@@ -27,19 +27,10 @@ struct WaitOptions {
   CancelToken cancel{};  // ends the wait, not the run
 };
 
-struct RegisterOptions {
-  std::string description{};
-  std::map<std::string, std::string> tags{};
-};
-
 /// A handle; copies are the same run.
 class Run {
  public:
   Run(std::shared_ptr<Backend> backend, std::string id) : backend_(std::move(backend)), id_(std::move(id)) {}
-  /// An existing run of a workspace; throws NotFoundError.
-  static Run get(const Workspace& workspace, const std::string& id) {
-    return Run(workspace.shared_backend(), workspace.backend().get_run(id).id);
-  }
 
   const std::string& id() const { return id_; }
   RunInfo info() const { return backend_->get_run(id_); }
@@ -209,38 +200,6 @@ inline RunInfo Run::wait_for_completion(const WaitOptions& options) const {
     }
     if (!options.cancel.sleep_for(backend_->poll_interval(watched))) options.cancel.check(tried);
   }
-}
-
-/// For programs: times as RFC 3339, what is not known left out.
-inline Json to_json(const RunInfo& run) {
-  Json value{{"id", run.id},
-             {"experiment", run.experiment},
-             {"displayName", run.display_name},
-             {"phase", phase_name(run.phase)},
-             {"status", run.status},
-             {"compute", run.compute},
-             {"tags", json::object(run.tags)},
-             {"properties", json::object(run.properties)},
-             {"logFiles", run.log_files}};
-  if (run.created != 0) value["created"] = rfc3339(run.created);
-  if (run.started != 0) value["started"] = rfc3339(run.started);
-  if (run.ended != 0) value["ended"] = rfc3339(run.ended);
-  if (run.exit_code) value["exitCode"] = *run.exit_code;
-  if (!run.error.empty()) value["error"] = run.error;
-  if (!run.warnings.empty()) value["warnings"] = run.warnings;
-  if (!run.web_url.empty()) value["webUrl"] = run.web_url;
-  return value;
-}
-inline Json to_json(const Metric& metric) {
-  return {{"key", metric.key},
-          {"value", json::number_value(metric.value)},
-          {"step", metric.step},
-          {"timestamp", rfc3339(metric.timestamp)}};
-}
-inline Json to_json(const Artifact& artifact) {
-  Json value{{"path", artifact.path}};
-  if (artifact.size) value["size"] = *artifact.size;
-  return value;
 }
 
 }  // namespace cloud

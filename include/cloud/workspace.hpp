@@ -11,6 +11,8 @@
 #include "cloud/backend/backend.hpp"
 #include "cloud/backend/config.hpp"
 #include "cloud/backend/local/local_backend.hpp"
+#include "cloud/model.hpp"
+#include "cloud/run.hpp"
 
 namespace cloud {
 
@@ -49,6 +51,27 @@ class Workspace {
   std::string name() const { return info().name; }
   bool is_local() const { return info().backend == "local"; }
   std::vector<std::string> experiments() const { return backend_->list_experiments(); }
+
+  /// An existing run; throws NotFoundError.
+  Run run(const std::string& id) const { return Run(backend_, backend_->get_run(id).id); }
+
+  /// A registered model: the latest version, or version `version`. Throws NotFoundError.
+  Model model(const std::string& name, int version = 0) const {
+    return Model(backend_, backend_->get_model(name, version));
+  }
+  /// The latest version of every model, or all versions of one, newest first.
+  std::vector<Model> models(const std::string& name = {}) const {
+    std::vector<Model> result;
+    for (ModelInfo& info : backend_->list_models(name)) result.emplace_back(backend_, std::move(info));
+    return result;
+  }
+  /// Registers a file or folder of this machine as the next version of `name`. (A run's file: Run::register_model.)
+  Model register_model(const std::string& name, const std::filesystem::path& path,
+                       const RegisterOptions& options = {}) const {
+    return Model(backend_,
+                 backend_->register_model(
+                     {.name = name, .path = path.string(), .description = options.description, .tags = options.tags}));
+  }
 
   Backend& backend() const { return *backend_; }
   const std::shared_ptr<Backend>& shared_backend() const { return backend_; }

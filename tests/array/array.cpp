@@ -94,7 +94,8 @@ TEST_CASE("slices of the leading axis share storage and follow Python's rules", 
   CHECK_THROWS_AS(scalar(1)[0], ShapeError);
   CHECK_THROWS_AS(scalar(1).slice(0, 1), ShapeError);
   // A slice of a slice of a reshaped array.
-  CHECK(array_equal(arange(24).reshape({4, 6}).slice(1, 4).reshape({9, 2}).slice(2, 3), arange(10, 12).reshape({1, 2})));
+  CHECK(
+      array_equal(arange(24).reshape({4, 6}).slice(1, 4).reshape({9, 2}).slice(2, 3), arange(10, 12).reshape({1, 2})));
 }
 
 TEST_CASE("assign converts and wants the same shape", "[array]") {

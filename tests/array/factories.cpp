@@ -52,7 +52,8 @@ TEST_CASE("arrays from lists, pointers and vectors", "[array]") {
 TEST_CASE("random arrays repeat with the seed, on any number of threads", "[array]") {
   const int threads = num_threads();
   seed(5);
-  const Array u = random::uniform({1001}, -1, 3), n = random::normal({40001}, 2, 0.5), d = random::normal({7}, 0, 1, float64);
+  const Array u = random::uniform({1001}, -1, 3), n = random::normal({40001}, 2, 0.5),
+              d = random::normal({7}, 0, 1, float64);
   set_num_threads(3);
   seed(5);
   CHECK(array_equal(random::uniform({1001}, -1, 3), u));
@@ -61,7 +62,8 @@ TEST_CASE("random arrays repeat with the seed, on any number of threads", "[arra
   CHECK_FALSE(array_equal(random::normal({7}, 0, 1, float64), d));
   set_num_threads(threads);
   double mean = 0, square = 0;
-  for (const float v : n.span<float>()) mean += static_cast<double>(v), square += static_cast<double>(v) * static_cast<double>(v);
+  for (const float v : n.span<float>())
+    mean += static_cast<double>(v), square += static_cast<double>(v) * static_cast<double>(v);
   mean /= 40001;
   CHECK(std::abs(mean - 2) < 5 * 0.5 / 200);
   CHECK(std::abs(std::sqrt(square / 40001 - mean * mean) - 0.5) < 5 * 0.5 / 283);

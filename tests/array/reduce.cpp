@@ -12,8 +12,8 @@ TEST_CASE("axes name what is reduced", "[array]") {
   CHECK(Axes{0, -1}.mask(3, "sum") == 5);
   CHECK(Axes{}.mask(0, "sum") == 0);
   CHECK_THROWS_AS(Axes(3).mask(3, "sum"), IndexError);
-  CHECK_THROWS_WITH((Axes{0, -3}.mask(3, "sum")), Catch::Matchers::ContainsSubstring("[sum]") &&
-                                                  Catch::Matchers::ContainsSubstring("twice"));
+  CHECK_THROWS_WITH((Axes{0, -3}.mask(3, "sum")),
+                    Catch::Matchers::ContainsSubstring("[sum]") && Catch::Matchers::ContainsSubstring("twice"));
 }
 
 TEST_CASE("reduced shapes drop their axes or keep them with size 1", "[array]") {

@@ -2,6 +2,8 @@
 
 #include <cmath>
 #include <span>
+#include <thread>
+#include <vector>
 
 #include "catch.hpp"
 #include "dnn/array/compare.hpp"
@@ -301,7 +303,8 @@ TEST_CASE("backward refuses gradients that do not fit", "[autograd]") {
     y.set_grad(ones({2, 3}));
     y.backward();
   };
-  CHECK_THROWS_WITH(run({Variable(ones({3}))}), ContainsSubstring("[Hook]") && ContainsSubstring("(3,)") && ContainsSubstring("(2, 3)"));
+  CHECK_THROWS_WITH(run({Variable(ones({3}))}),
+                    ContainsSubstring("[Hook]") && ContainsSubstring("(3,)") && ContainsSubstring("(2, 3)"));
   CHECK_THROWS_AS(run({Variable(ones({2, 3}, float64))}), GradientError);
   CHECK_THROWS_AS(run({}), GradientError);
   CHECK_THROWS_AS(run({Variable{}, Variable{}}), GradientError);
@@ -341,6 +344,25 @@ TEST_CASE("gradients of 16-bit floats are 16-bit floats", "[autograd]") {
     const double t = std::tanh(0.5);
     CHECK(std::abs(x.grad().to(float64).at<double>(0) - (t + 0.5 * (1 - t * t))) < 0.02);
   }
+}
+
+TEST_CASE("threads differentiate graphs of their own over the same constants", "[autograd]") {
+  const Variable shared = random::normal({50, 60});
+  std::vector<std::thread> threads;
+  std::vector<Array> results(4);
+  for (auto& result : results) {
+    threads.emplace_back([&] {
+      const Variable x(ones({50, 60}));
+      for (int i = 0; i < 20; ++i) {
+        Variable y = tanh(x * shared) * x;
+        y.set_grad(ones({50, 60}));
+        y.backward();
+      }
+      result = x.grad();
+    });
+  }
+  for (auto& t : threads) t.join();
+  for (const auto& result : results) CHECK(array_equal(result, results[0]));
 }
 
 TEST_CASE("the wanted inputs are known in backward", "[autograd]") {

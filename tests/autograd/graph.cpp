@@ -24,14 +24,16 @@ TEST_CASE("the graph dump is Chainer's", "[autograd]") {
   std::sort(edges.begin(), edges.end());
   CHECK(labels == std::vector<std::string>{"(2, 4), float32", "(2, 4), float32", "LinearFunction", "ReLU", "Sum",
                                            "W: (4, 3), float32", "float32", "x: (2, 3), float32"});
-  CHECK(edges == std::vector<std::string>{"(2, 4), float32 -> ReLU", "(2, 4), float32 -> Sum", "LinearFunction -> (2, 4), float32",
-                                          "ReLU -> (2, 4), float32", "Sum -> float32", "W: (4, 3), float32 -> LinearFunction",
+  CHECK(edges == std::vector<std::string>{"(2, 4), float32 -> ReLU", "(2, 4), float32 -> Sum",
+                                          "LinearFunction -> (2, 4), float32", "ReLU -> (2, 4), float32",
+                                          "Sum -> float32", "W: (4, 3), float32 -> LinearFunction",
                                           "x: (2, 3), float32 -> LinearFunction"});
   const std::string dot = graph.dump();
   CHECK(dot.starts_with("digraph graphname{rankdir=TB;"));
   CHECK(dot.ends_with("}"));
   CHECK(dot.find('\n') == std::string::npos);
-  CHECK(dot.find("[label=\"W: (4, 3), float32\",shape=\"octagon\",fillcolor=\"#E0E0E0\",style=\"filled\"];") != std::string::npos);
+  CHECK(dot.find("[label=\"W: (4, 3), float32\",shape=\"octagon\",fillcolor=\"#E0E0E0\",style=\"filled\"];") !=
+        std::string::npos);
   CHECK(dot.find("[label=\"ReLU\",shape=\"record\",fillcolor=\"#6495ED\",style=\"filled\"];") != std::string::npos);
 }
 
@@ -44,7 +46,8 @@ TEST_CASE("a graph can leave out variables and names, and be styled", "[autograd
   CHECK(functions.dump().starts_with("digraph graphname{rankdir=LR;"));
   CHECK(build_computational_graph({y}).dump().find("a \\\"b\\\"") != std::string::npos);
   CHECK(build_computational_graph({y}, {.show_name = false}).dump().find("a ") == std::string::npos);
-  CHECK(build_computational_graph({y}, {.variable_style = {{"color", "red"}}}).dump().find(",color=\"red\"]") != std::string::npos);
+  CHECK(build_computational_graph({y}, {.variable_style = {{"color", "red"}}}).dump().find(",color=\"red\"]") !=
+        std::string::npos);
   // The same input twice is one node with two edges; a leaf alone is a node.
   const auto twice = build_computational_graph({x + x});
   CHECK(twice.nodes.size() == 3);

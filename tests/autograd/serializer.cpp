@@ -60,9 +60,10 @@ TEST_CASE("a serializer sees every field under its path", "[autograd]") {
   Outer outer;
   Keys keys;
   outer.serialize(keys);
-  CHECK(keys.keys == std::vector<std::string>{"parameter a/w", "integer a/count", "array mean", "real rate", "bool on", "string text",
-                                              "none best", "real best", "parameter list/0/w", "integer list/0/count",
-                                              "parameter list/1/w", "integer list/1/count", "parameter b/w", "integer b/count"});
+  CHECK(keys.keys == std::vector<std::string>{"parameter a/w", "integer a/count", "array mean", "real rate", "bool on",
+                                              "string text", "none best", "real best", "parameter list/0/w",
+                                              "integer list/0/count", "parameter list/1/w", "integer list/1/count",
+                                              "parameter b/w", "integer b/count"});
   CHECK(outer.rate == 1.5);
   CHECK(outer.best == 1.0);
   CHECK(keys.path().empty());

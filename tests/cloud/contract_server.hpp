@@ -22,6 +22,7 @@
 #include "cloud/core/env.hpp"
 #include "cloud/core/file.hpp"
 #include "cloud/core/guid.hpp"
+#include "cloud/core/process.hpp"
 #include "cloud/core/text.hpp"
 #include "cloud/http/client.hpp"
 #include "cloud/json/json.hpp"
@@ -105,6 +106,16 @@ class Program {
   std::FILE* out_ = nullptr;
 };
 
+/// Makes `cert.pem`, which is its own authority and good for 127.0.0.1 and localhost, and `key.pem`.
+inline bool make_certificate(const fs::path& folder) {
+  const ProgramResult made = run_program(
+      {"openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext",
+       "subjectAltName=IP:127.0.0.1,DNS:localhost", "-keyout", (folder / "key.pem").string(), "-out",
+       (folder / "cert.pem").string()},
+      std::chrono::seconds(60));
+  return made.exit_code == 0 && fs::exists(folder / "cert.pem");
+}
+
 class ContractServer {
  public:
   /// Nothing, after a message, when the server's files or Python are not there.
@@ -118,6 +129,7 @@ class ContractServer {
       return nullptr;
     }
     std::unique_ptr<ContractServer> server(new ContractServer(script, options));
+    server->folder = folder;
     if (server->arm.empty()) {
       WARN("skipped: python3 could not start " << script.string());
       return nullptr;
@@ -155,7 +167,11 @@ class ContractServer {
     if (!response.ok()) throw Error("ask the stand-in for " + what, response.body);
     return json::parse("ask the stand-in", response.body);
   }
-  void scenario(const Json& rules) const { admin("POST", "scenario", {{"rules", rules}}); }
+  void scenario(const std::vector<Json>& rules) const {
+    Json document = Json::object();
+    document["rules"] = rules;
+    admin("POST", "scenario", document);
+  }
   Json requests(const std::string& path) const {
     return json::array(admin("GET", "requests?path=" + percent_encode(path)), {"requests"});
   }
@@ -172,7 +188,8 @@ class ContractServer {
     return text;
   }
 
-  std::string ca_file;  // set by tests that start the server with TLS
+  fs::path folder;      // of the server's files
+  std::string ca_file;  // with --tls: the certificate
 
  private:
   ContractServer(const fs::path& script, const std::vector<std::string>& options) {

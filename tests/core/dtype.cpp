@@ -17,8 +17,8 @@ TEST_CASE("dtypes have names, sizes and C++ types", "[core]") {
     });
   }
   CHECK(dtype_of<long>() == dtype_of<long long>());
-  CHECK_THROWS_WITH(dtype_from_name("float"), Catch::Matchers::ContainsSubstring("'float'") &&
-                                                Catch::Matchers::ContainsSubstring("bfloat16"));
+  CHECK_THROWS_WITH(dtype_from_name("float"),
+                    Catch::Matchers::ContainsSubstring("'float'") && Catch::Matchers::ContainsSubstring("bfloat16"));
   CHECK_THROWS_AS(visit_float(int32, "op", [](auto) {}), DTypeError);
 }
 

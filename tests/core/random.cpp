@@ -17,7 +17,8 @@ TEST_CASE("philox gives the published test vectors", "[core]") {
   CHECK(philox(0, 0, 0) == words(0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8));
   const auto ones = ~std::uint64_t{0};
   CHECK(philox(ones, ones, ones) == words(0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd));
-  CHECK(philox(0x299f31d0a4093822, 0x85a308d3243f6a88, 0x0370734413198a2e) == words(0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1));
+  CHECK(philox(0x299f31d0a4093822, 0x85a308d3243f6a88, 0x0370734413198a2e) ==
+        words(0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1));
 }
 
 TEST_CASE("draws do not overlap, and a restored generator repeats", "[core]") {

@@ -29,7 +29,8 @@ TEST_CASE("the last reference destroys", "[core]") {
     a = nullptr;
     CHECK_FALSE(a);
     CHECK(alive == 1);
-    b = b;
+    const auto& same = b;
+    b = same;
     CHECK(alive == 1);
     Ref<Counted> c = std::move(b);
     CHECK_FALSE(b);

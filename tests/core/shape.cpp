@@ -50,7 +50,7 @@ TEST_CASE("shapes broadcast as in NumPy", "[core]") {
   CHECK(broadcast_shapes({1}, {0}, "op") == Shape{0});
   CHECK(broadcast_shapes({0, 3}, {1, 3}, "op") == Shape{0, 3});
   CHECK_THROWS_WITH(broadcast_shapes({2, 3}, {2}, "add"), Catch::Matchers::ContainsSubstring("[add]") &&
-                                                            Catch::Matchers::ContainsSubstring("(2, 3)") &&
-                                                            Catch::Matchers::ContainsSubstring("(2,)"));
+                                                              Catch::Matchers::ContainsSubstring("(2, 3)") &&
+                                                              Catch::Matchers::ContainsSubstring("(2,)"));
   CHECK_THROWS_AS(broadcast_shapes({0}, {2}, "op"), ShapeError);
 }

@@ -99,7 +99,8 @@ void bind_array_functions() {
   f("swapaxes", "x, axis1, axis2", [](Args& a) { return swapaxes(a.var("x"), a.axis("axis1"), a.axis("axis2")); });
   f("tile", "x, reps", [](Args& a) { return tile(a.var("x"), a.integers("reps")); });
   f("transpose", "x, axes", [](Args& a) {
-    return a.has("axes") ? transpose(a.var("x"), ints(a.integers("axes"))) : (a.constant("axes"), transpose(a.var("x")));
+    return a.has("axes") ? transpose(a.var("x"), ints(a.integers("axes")))
+                         : (a.constant("axes"), transpose(a.var("x")));
   });
   f("vstack", "xs", [](Args& a) { return vstack(a.vars("xs")); });
   f("where", "condition, x, y", [](Args& a) { return where(a.array("condition"), a.var("x"), a.var("y")); });

@@ -7,7 +7,9 @@ namespace golden {
 
 namespace {
 
-std::optional<int> axis_or_none(Args& a) { return a.has("axis") ? std::optional<int>(a.axis("axis")) : (a.constant("axis"), std::nullopt); }
+std::optional<int> axis_or_none(Args& a) {
+  return a.has("axis") ? std::optional<int>(a.axis("axis")) : (a.constant("axis"), std::nullopt);
+}
 std::optional<double> limit(Args& a, const std::string& name) {
   return a.has(name) ? std::optional<double>(a.number(name)) : (a.constant(name), std::nullopt);
 }
@@ -38,12 +40,14 @@ void bind_activation() {
   f("hard_sigmoid", "x", [](Args& a) { return hard_sigmoid(a.var("x")); });
   f("leaky_relu", "x, slope", [](Args& a) { return leaky_relu(a.var("x"), a.number("slope", 0.2)); });
   f("log_softmax", "x, axis", [](Args& a) { return log_softmax(a.var("x"), a.axis("axis", 1)); });
-  f("maxout", "x, pool_size, axis", [](Args& a) { return maxout(a.var("x"), a.integer("pool_size"), a.axis("axis", 1)); });
+  f("maxout", "x, pool_size, axis",
+    [](Args& a) { return maxout(a.var("x"), a.integer("pool_size"), a.axis("axis", 1)); });
   f("prelu", "x, W", [](Args& a) { return prelu(a.var("x"), a.var("W")); });
   f("relu", "x", [](Args& a) { return relu(a.var("x")); });
   f("relu6", "x", [](Args& a) { return relu6(a.var("x")); });
   f("selu", "x, alpha, scale", [](Args& a) {
-    return selu(a.var("x"), a.number("alpha", 1.6732632423543772848170429916717), a.number("scale", 1.0507009873554804934193349852946));
+    return selu(a.var("x"), a.number("alpha", 1.6732632423543772848170429916717),
+                a.number("scale", 1.0507009873554804934193349852946));
   });
   f("sigmoid", "x", [](Args& a) { return sigmoid(a.var("x")); });
   f("softmax", "x, axis", [](Args& a) { return softmax(a.var("x"), a.axis("axis", 1)); });

@@ -60,8 +60,8 @@ void Case::expect(std::string_view key, const Array& actual) {
     index = concat(rest % a.shape()[axis], index.empty() ? "" : ", ", index);
     rest /= a.shape()[axis];
   }
-  fail(concat(key, "[", index, "] is ", a.data<double>()[first], ", expected ", b.data<double>()[first], " (", count, " of ",
-              a.size(), " differ, by up to ", worst, "; rtol ", rtol, ", atol ", atol, ")"));
+  fail(concat(key, "[", index, "] is ", a.data<double>()[first], ", expected ", b.data<double>()[first], " (", count,
+              " of ", a.size(), " differ, by up to ", worst, "; rtol ", rtol, ", atol ", atol, ")"));
 }
 
 void Case::expect_numbers(std::string_view key, const std::vector<double>& actual) {
@@ -276,8 +276,8 @@ struct Run {
   Run(Case& test, const std::string& signature, const Call& call) {
     const Json none = Json::object();
     const Json& d = test.json();
-    Args args(test, signature, d.contains("args") ? d.at("args") : Json::array(), d.contains("kwargs") ? d.at("kwargs") : none,
-              variables);
+    Args args(test, signature, d.contains("args") ? d.at("args") : Json::array(),
+              d.contains("kwargs") ? d.at("kwargs") : none, variables);
     ys = call(args).values;
     args.expect_all_used();
     names = flat_names(d.at("outputs"));
@@ -359,7 +359,8 @@ void check_function(Case& test, const std::string& signature, const Call& call) 
     backward(run.outputs, run.seeds);
     for (const auto& name : names_at(test.json(), "grads")) {
       const auto found = run.variables.find(name);
-      if (found == run.variables.end()) throw Error(concat("'", std::string_view(name), "' is not bound as a variable"));
+      if (found == run.variables.end())
+        throw Error(concat("'", std::string_view(name), "' is not bound as a variable"));
       test.expect("gx_" + name, found->second.grad());
     }
     for (const auto& name : names_at(test.json(), "nograd")) {
@@ -367,7 +368,8 @@ void check_function(Case& test, const std::string& signature, const Call& call) 
       if (found == run.variables.end() || !found->second.grad().defined()) continue;
       // Chainer returned None, which means zero.
       const Array g = found->second.grad();
-      if (!allclose(g, zeros_like(g), 0, 0)) test.fail(concat("the gradient of ", std::string_view(name), " is not zero"));
+      if (!allclose(g, zeros_like(g), 0, 0))
+        test.fail(concat("the gradient of ", std::string_view(name), " is not zero"));
     }
   }
   if (test.json().contains("double")) run_double(test, signature, call);

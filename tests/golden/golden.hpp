@@ -2,10 +2,11 @@
 ///
 /// A binding is one line: the callable's name, its Python signature, and a lambda that calls dnn with the arguments:
 ///
-///     bind_function("chainer.functions.leaky_relu", "x, slope", [](Args& a) { return leaky_relu(a.var("x"), a.number("slope", 0.2)); });
+///     bind_function("chainer.functions.leaky_relu", "x, slope", [](Args& a) { return leaky_relu(a.var("x"),
+///     a.number("slope", 0.2)); });
 ///
-/// Arguments are found by position or by keyword. An argument that is given and that the lambda does not ask for fails the
-/// case: no option is ignored silently.
+/// Arguments are found by position or by keyword. An argument that is given and that the lambda does not ask for fails
+/// the case: no option is ignored silently.
 #pragma once
 
 #include <cstdint>
@@ -162,7 +163,6 @@ Array number(double value);
 
 void bind_functions();
 void bind_array_functions();
-void bind_network_functions();
 void bind_network_functions();
 void bind_expressions();
 void bind_links();

@@ -1,4 +1,5 @@
 // chainer.links, Sequential, ChainList: forward, gradients, running statistics, over one or several calls.
+#include "dnn/links.hpp"
 #include "dnn/array/factories.hpp"
 #include "dnn/autograd/backward.hpp"
 #include "dnn/functions/activation.hpp"
@@ -6,7 +7,6 @@
 #include "dnn/functions/loss.hpp"
 #include "dnn/functions/math.hpp"
 #include "dnn/functions/pooling.hpp"
-#include "dnn/links.hpp"
 #include "networks.hpp"
 
 namespace golden {
@@ -102,8 +102,9 @@ std::optional<std::int64_t> size_or_none(Args& a, const std::string& name) {
 const auto call_x = [](auto& link, Args& a) { return link(a.var("x")); };
 
 AnyLink linear_link(Args& a) {
-  const links::LinearOptions options{
-      .nobias = a.flag("nobias", false), .initialW = initial(a, "initialW"), .initial_bias = initial(a, "initial_bias")};
+  const links::LinearOptions options{.nobias = a.flag("nobias", false),
+                                     .initialW = initial(a, "initialW"),
+                                     .initial_bias = initial(a, "initial_bias")};
   const auto first = size_or_none(a, "in_size"), second = size_or_none(a, "out_size");
   // One size is the output's.
   links::Linear link = second ? links::Linear(first, *second, options) : links::Linear(*first, options);
@@ -119,7 +120,9 @@ AnyLink convolution_link(Args& a) {
                                             .dilate = pair(a, "dilate", 1),
                                             .groups = a.axis("groups", 1)};
   if (a.has("ksize")) {
-    return any(links::Convolution2D(size_or_none(a, "in_channels"), a.integer("out_channels"), pair(a, "ksize", 1), options), call_x);
+    return any(
+        links::Convolution2D(size_or_none(a, "in_channels"), a.integer("out_channels"), pair(a, "ksize", 1), options),
+        call_x);
   }
   a.tagged("ksize");
   return any(links::Convolution2D(a.integer("in_channels"), pair(a, "out_channels", 1), options), call_x);
@@ -219,14 +222,18 @@ Sequential sequential_from(std::string_view layers) {
     }
     const auto take = [&](const std::string& key, std::int64_t fallback) {
       const auto node = options.extract(key);
-      return node.empty() ? fallback : node.mapped() == "True" ? 1 : node.mapped() == "False" ? 0 : std::stoll(node.mapped());
+      return node.empty()               ? fallback
+             : node.mapped() == "True"  ? 1
+             : node.mapped() == "False" ? 0
+                                        : std::stoll(node.mapped());
     };
     const auto in = [&] { return sizes.at(0) < 0 ? std::optional<std::int64_t>() : sizes[0]; };
     if (name == "Linear") {
       const links::LinearOptions o{.nobias = take("nobias", 0) != 0};
       net.append(sizes.size() == 1 ? links::Linear(sizes[0], o) : links::Linear(in(), sizes.at(1), o));
     } else if (name == "Convolution2D") {
-      const links::Convolution2DOptions o{.stride = take("stride", 1), .pad = take("pad", 0), .nobias = take("nobias", 0) != 0};
+      const links::Convolution2DOptions o{
+          .stride = take("stride", 1), .pad = take("pad", 0), .nobias = take("nobias", 0) != 0};
       net.append(links::Convolution2D(in(), sizes.at(1), sizes.at(2), o));
     } else if (name == "BatchNormalization") {
       net.append(links::BatchNormalization(sizes.at(0)));
@@ -251,11 +258,14 @@ Sequential sequential_from(std::string_view layers) {
 }
 
 void bind_links() {
-  bind_link("chainer.links.Linear", "in_size, out_size, nobias, initialW, initial_bias", "x, n_batch_axes", linear_link);
+  bind_link("chainer.links.Linear", "in_size, out_size, nobias, initialW, initial_bias", "x, n_batch_axes",
+            linear_link);
   bind_link("chainer.links.Convolution2D",
-            "in_channels, out_channels, ksize, stride, pad, nobias, initialW, initial_bias, dilate, groups", "x", convolution_link);
+            "in_channels, out_channels, ksize, stride, pad, nobias, initialW, initial_bias, dilate, groups", "x",
+            convolution_link);
   bind_link("chainer.links.BatchNormalization",
-            "size, decay, eps, dtype, use_gamma, use_beta, initial_gamma, initial_beta, axis, initial_avg_mean, initial_avg_var",
+            "size, decay, eps, dtype, use_gamma, use_beta, initial_gamma, initial_beta, axis, initial_avg_mean, "
+            "initial_avg_var",
             "x, finetune", batch_normalization_link);
   bind_link("chainer.links.Parameter", "array", "", [](Args& a) {
     a.tagged("array");

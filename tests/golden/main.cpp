@@ -67,7 +67,6 @@ int main(int argc, char** argv) {
   golden::bind_functions();
   golden::bind_array_functions();
   golden::bind_network_functions();
-  golden::bind_network_functions();
   golden::bind_expressions();
   golden::bind_links();
   golden::bind_optimizers();

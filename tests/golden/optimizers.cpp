@@ -36,7 +36,9 @@ void set_flag(O& optimizer, const std::string& name, bool value) {
 void add_hook(Optimizer& optimizer, const Json& description) {
   const std::string name = description.at("callable");
   const Json args = plain(description.at("args"));
-  const auto number = [&](std::size_t i, double fallback) { return i < args.size() ? args[i].get<double>() : fallback; };
+  const auto number = [&](std::size_t i, double fallback) {
+    return i < args.size() ? args[i].get<double>() : fallback;
+  };
   HookOptions options;
   if (const std::string timing = description.value("timing", "auto"); timing != "auto") {
     options.timing = timing == "post" ? HookTiming::post : HookTiming::pre;
@@ -59,8 +61,8 @@ void apply_note(Optimizer& optimizer, Target& target, const std::string& note) {
   const std::string own = ".update_rule.hyperparam.", frozen = "update_rule.enabled=False for ";
   if (const auto at = note.find(own); at != std::string::npos) {
     const auto equals = note.find('=', at);
-    optimizer.rule("/" + note.substr(0, at)).set_hyperparameter(note.substr(at + own.size(), equals - at - own.size()),
-                                                                 std::stod(note.substr(equals + 1)));
+    optimizer.rule("/" + note.substr(0, at))
+        .set_hyperparameter(note.substr(at + own.size(), equals - at - own.size()), std::stod(note.substr(equals + 1)));
   } else if (const auto start = note.find(frozen); start != std::string::npos) {
     target.parameters.at(note.substr(start + frozen.size())).set_update_enabled(false);
   }
@@ -120,7 +122,8 @@ void bind_optimizer(const std::string& name) {
 
 // --- initializers ---------------------------------------------------------------------------------------------------
 
-/// Statistics of a drawn array: the numbers are others than NumPy's, so mean and deviation agree within what chance allows.
+/// Statistics of a drawn array: the numbers are others than NumPy's, so mean and deviation agree within what chance
+/// allows.
 void check_statistics(Case& test, const Initializer& initializer, bool bounded) {
   std::vector<std::int64_t> sizes;
   for (const double s : as_numbers(test.array("shape"))) sizes.push_back(static_cast<std::int64_t>(s));
@@ -133,7 +136,8 @@ void check_statistics(Case& test, const Initializer& initializer, bool bounded) 
   for (const double v : values) square += (v - mean) * (v - mean) / n;
   const double deviation = std::sqrt(square), expected = test.array("std").item();
   const auto near = [&](const char* what, double actual, double wanted, double tolerance) {
-    if (!(std::abs(actual - wanted) <= tolerance)) test.fail(concat(what, " is ", actual, ", expected ", wanted, " +- ", tolerance));
+    if (!(std::abs(actual - wanted) <= tolerance))
+      test.fail(concat(what, " is ", actual, ", expected ", wanted, " +- ", tolerance));
   };
   near("mean", mean, test.array("mean").item(), 7 * expected / std::sqrt(n));
   near("std", deviation, expected, 6 * expected / std::sqrt(n));
@@ -166,7 +170,9 @@ void bind_initializer(const std::string& name, bool bounded, std::function<Initi
 void bind_initializers() {
   using namespace initializers;
   const auto scale = [](Args& a, double fallback) { return a.number("scale", fallback); };
-  const auto fan = [](Args& a) { return a.word("fan_option", "fan_in") == "fan_in" ? FanOption::fan_in : FanOption::fan_out; };
+  const auto fan = [](Args& a) {
+    return a.word("fan_option", "fan_in") == "fan_in" ? FanOption::fan_in : FanOption::fan_out;
+  };
   const auto linear = [](Args& a) {
     if (a.word("interpolation", "linear") != "linear") throw Skip{"interpolation"};
   };

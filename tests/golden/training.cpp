@@ -109,8 +109,9 @@ Trigger make_trigger(const std::string& kind, Json k) {
     out = triggers::IntervalTrigger(take("period").get<double>(), take("unit").get<std::string>());
   } else if (kind == "ManualScheduleTrigger") {
     const Json points = take("points");
-    out = triggers::ManualScheduleTrigger(points.is_array() ? points.get<std::vector<double>>() : std::vector{points.get<double>()},
-                                          take("unit").get<std::string>());
+    out = triggers::ManualScheduleTrigger(
+        points.is_array() ? points.get<std::vector<double>>() : std::vector{points.get<double>()},
+        take("unit").get<std::string>());
   } else if (kind == "OnceTrigger") {
     const Json resume = take("call_on_resume");
     out = triggers::OnceTrigger(!resume.is_null() && resume.get<bool>());
@@ -193,8 +194,10 @@ std::unique_ptr<Extension> make_shift(Case& test, const std::string& kind) {
   } else {
     const ShiftOptions options{.init = optional("init"), .target = optional("target")};
     if (kind == "ExponentialShift") out = std::make_unique<ExponentialShift>(attr, a.number("rate"), options);
-    else if (kind == "InverseShift") out = std::make_unique<InverseShift>(attr, a.number("gamma"), a.number("power"), options);
-    else if (kind == "PolynomialShift") out = std::make_unique<PolynomialShift>(attr, a.number("rate"), a.number("max_count"), options);
+    else if (kind == "InverseShift")
+      out = std::make_unique<InverseShift>(attr, a.number("gamma"), a.number("power"), options);
+    else if (kind == "PolynomialShift")
+      out = std::make_unique<PolynomialShift>(attr, a.number("rate"), a.number("max_count"), options);
     else out = std::make_unique<StepShift>(attr, a.number("gamma"), a.number("step"), options);
   }
   a.expect_all_used();
@@ -248,9 +251,11 @@ void run_serial_iterator(Case& test) {
   const std::int64_t n = std::stoll(range.substr(range.find("..") + 2)) + 1, size = d.at("batch_size");
   iterators::SerialIteratorOptions options;
   options.repeat = d.at("kwargs").value("repeat", true);
-  if (d.at("kwargs").contains("shuffle") && !d.at("kwargs").at("shuffle").is_null()) options.shuffle = d.at("kwargs").at("shuffle").get<bool>();
+  if (d.at("kwargs").contains("shuffle") && !d.at("kwargs").at("shuffle").is_null())
+    options.shuffle = d.at("kwargs").at("shuffle").get<bool>();
   if (!d.at("order_sampler").is_null()) {
-    if (d.at("order_sampler") != "new order = the current order reversed and rotated by one") throw Skip{"its order sampler"};
+    if (d.at("order_sampler") != "new order = the current order reversed and rotated by one")
+      throw Skip{"its order sampler"};
     options.order_sampler = [](std::span<const std::int64_t> current, std::int64_t, std::int64_t) {
       std::vector<std::int64_t> order(current.rbegin(), current.rend());
       std::rotate(order.begin(), order.end() - 1, order.end());
@@ -328,12 +333,14 @@ void run_split(Case& test) {
   } else if (call.name == "split_dataset_random") {
     expect_pair("part0", "part1", split_dataset_random(data, n, seed));
   } else if (call.name == "split_dataset_n" || call.name == "split_dataset_n_random") {
-    const auto parts = call.name == "split_dataset_n" ? split_dataset_n(data, n, order) : split_dataset_n_random(data, n, seed);
+    const auto parts =
+        call.name == "split_dataset_n" ? split_dataset_n(data, n, order) : split_dataset_n_random(data, n, seed);
     for (std::size_t i = 0; i < parts.size(); ++i) expect(concat("part", i), parts[i]);
   } else if (call.name.starts_with("get_cross_validation_datasets")) {
     const auto folds = call.name.ends_with("_random") ? get_cross_validation_datasets_random(data, n, seed)
                                                       : get_cross_validation_datasets(data, n, order);
-    for (std::size_t i = 0; i < folds.size(); ++i) expect_pair(concat("part", i, "_0"), concat("part", i, "_1"), folds[i]);
+    for (std::size_t i = 0; i < folds.size(); ++i)
+      expect_pair(concat("part", i, "_0"), concat("part", i, "_1"), folds[i]);
   } else {
     throw Skip{call.name};
   }
@@ -354,7 +361,7 @@ void run_concat_examples(Case& test) {
 /// What a note says of a training after its network: `SGD(0.2), ExponentialShift('lr',0.5) every epoch, observe_lr;
 /// Classifier(net), batch 6, shuffle=False, 4 epochs, Evaluator batch 4; ...`
 struct TrainingNote {
-  std::vector<std::string> items;    // of the first part
+  std::vector<std::string> items;  // of the first part
   std::int64_t batch = 0, epochs = 0, evaluator_batch = 0;
 
   explicit TrainingNote(const std::string& note) {
@@ -392,7 +399,8 @@ void run_trainer(Case& test) {
   for (auto& [key, value] : test.below("pers/")) start.emplace(key, value);
   serializers::from_dictionary(start, model);
 
-  iterators::SerialIterator train(datasets::TupleDataset(test.array("train_x"), test.array("train_t")), how.batch, {.shuffle = false});
+  iterators::SerialIterator train(datasets::TupleDataset(test.array("train_x"), test.array("train_t")), how.batch,
+                                  {.shuffle = false});
   std::unique_ptr<Optimizer> optimizer = optimizer_from(how.items.at(0));
   if (!optimizer) throw Skip{how.items[0]};
   optimizer->setup(model);
@@ -401,14 +409,16 @@ void run_trainer(Case& test) {
   Trainer trainer(updater, {how.epochs, "epoch"}, out);
   std::unique_ptr<iterators::SerialIterator> validation;
   if (test.find("test_x")) {
-    validation = std::make_unique<iterators::SerialIterator>(datasets::TupleDataset(test.array("test_x"), test.array("test_t")),
-                                                             how.evaluator_batch, iterators::SerialIteratorOptions{.repeat = false, .shuffle = false});
+    validation = std::make_unique<iterators::SerialIterator>(
+        datasets::TupleDataset(test.array("test_x"), test.array("test_t")), how.evaluator_batch,
+        iterators::SerialIteratorOptions{.repeat = false, .shuffle = false});
     trainer.extend(extensions::Evaluator(*validation, model));
   }
   for (const auto& item : how.items) {
     const CallText call(item);
     if (call.name == "ExponentialShift" && item.ends_with("every epoch")) {
-      trainer.extend(extensions::ExponentialShift(call.positional.at(0), std::stod(call.positional.at(1))), {.trigger = {1, "epoch"}});
+      trainer.extend(extensions::ExponentialShift(call.positional.at(0), std::stod(call.positional.at(1))),
+                     {.trigger = {1, "epoch"}});
     } else if (call.name == "WeightDecay") {
       optimizer->add_hook(optimizer_hooks::WeightDecay{std::stod(call.positional.at(0))});
     } else if (call.name == "GradientClipping") {
@@ -443,12 +453,12 @@ void run_trainer(Case& test) {
 }  // namespace
 
 void bind_training() {
-  for (const std::string kind : {"IntervalTrigger", "ManualScheduleTrigger", "OnceTrigger", "MaxValueTrigger", "MinValueTrigger",
-                                 "EarlyStoppingTrigger"}) {
+  for (const std::string kind : {"IntervalTrigger", "ManualScheduleTrigger", "OnceTrigger", "MaxValueTrigger",
+                                 "MinValueTrigger", "EarlyStoppingTrigger"}) {
     bind_runner("chainer.training.triggers." + kind, [kind](Case& test) { run_trigger(test, kind); });
   }
-  for (const std::string kind : {"ExponentialShift", "InverseShift", "LinearShift", "MultistepShift", "PolynomialShift", "StepShift",
-                                 "WarmupShift"}) {
+  for (const std::string kind : {"ExponentialShift", "InverseShift", "LinearShift", "MultistepShift", "PolynomialShift",
+                                 "StepShift", "WarmupShift"}) {
     bind_runner("chainer.training.extensions." + kind, [kind](Case& test) { run_shift(test, kind); });
   }
   bind_runner("chainer.iterators.SerialIterator", run_serial_iterator);

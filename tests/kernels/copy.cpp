@@ -10,8 +10,8 @@ using namespace dnn;
 namespace {
 
 template <class Word>
-void check(const Shape& shape, const kernels::Strides& dst, const kernels::Strides& src, std::int64_t src_start, std::size_t src_size,
-           std::size_t dst_size) {
+void check(const Shape& shape, const kernels::Strides& dst, const kernels::Strides& src, std::int64_t src_start,
+           std::size_t src_size, std::size_t dst_size) {
   std::vector<Word> source(src_size), target(dst_size, Word(7)), expected(target);
   for (std::size_t i = 0; i < src_size; ++i) source[i] = static_cast<Word>(i * 3 + 1);
   kernels::copy_strided(target.data(), dst, source.data() + src_start, src, shape, sizeof(Word));
@@ -37,10 +37,14 @@ void check_all() {
   do {
     const Shape out{shape[order[0]], shape[order[1]], shape[order[2]]};
     const auto own = strides_of(shape);
-    kernels::Strides src{};
-    for (std::size_t i = 0; i < 3; ++i) src[i] = own[static_cast<std::size_t>(order[i])];
-    check<Word>(out, strides_of(out), src, 0, 5 * 67 * 3, 5 * 67 * 3);
-    check<Word>(shape, src, strides_of(out), 0, 5 * 67 * 3, 5 * 67 * 3 * 20);
+    // Gathering from the source, and scattering to the place where the transposed axes are.
+    kernels::Strides gather{}, scatter{};
+    for (std::size_t i = 0; i < 3; ++i) {
+      gather[i] = own[static_cast<std::size_t>(order[i])];
+      scatter[static_cast<std::size_t>(order[i])] = strides_of(out)[i];
+    }
+    check<Word>(out, strides_of(out), gather, 0, 5 * 67 * 3, 5 * 67 * 3);
+    check<Word>(shape, scatter, own, 0, 5 * 67 * 3, 5 * 67 * 3);
   } while (std::next_permutation(order, order + 3));
   // Slices with steps, reversed axes, broadcasts, one element, nothing.
   check<Word>({4, 3}, {3, 1}, {20, 2}, 1, 100, 12);
@@ -49,7 +53,8 @@ void check_all() {
   check<Word>({}, {}, {}, 0, 1, 1);
   check<Word>({0, 3}, {3, 1}, {3, 1}, 0, 1, 1);
   check<Word>({1, 1, 1}, {9, 9, 9}, {5, 5, 5}, 0, 1, 1);
-  check<Word>({2, 2, 2, 2, 2, 2, 2, 2}, strides_of({2, 2, 2, 2, 2, 2, 2, 2}), {1, 2, 4, 8, 16, 32, 64, 128}, 0, 256, 256);
+  check<Word>({2, 2, 2, 2, 2, 2, 2, 2}, strides_of({2, 2, 2, 2, 2, 2, 2, 2}), {1, 2, 4, 8, 16, 32, 64, 128}, 0, 256,
+              256);
 }
 
 }  // namespace

@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "catch.hpp"
-#include "dnn/array/factories.hpp"
 #include "dnn/array/compare.hpp"
+#include "dnn/array/factories.hpp"
 
 using namespace dnn;
 
@@ -40,12 +40,14 @@ double element(const Array& x, const Shape& shape, std::int64_t i) {
 /// Small whole numbers: exact in every dtype.
 Array numbers(const Shape& shape, DType dtype, int seed) {
   Array out(shape, float64);
-  for (std::int64_t i = 0; i < out.size(); ++i) out.data<double>()[i] = static_cast<double>((i * 7 + seed * 3) % 11 - (dtype == uint8 ? 0 : 5));
+  for (std::int64_t i = 0; i < out.size(); ++i)
+    out.data<double>()[i] = static_cast<double>((i * 7 + seed * 3) % 11 - (dtype == uint8 ? 0 : 5));
   return out.to(dtype);
 }
 
 template <std::size_t N, class F, class Reference>
-void check(const F& f, Reference reference, const std::array<Shape, N>& shapes, const std::array<DType, N>& dtypes, DType out_dtype) {
+void check(const F& f, Reference reference, const std::array<Shape, N>& shapes, const std::array<DType, N>& dtypes,
+           DType out_dtype) {
   Shape shape = shapes[0];
   for (const auto& s : shapes) shape = broadcast_shapes(shape, s, "test");
   std::array<Array, N> in;
@@ -64,7 +66,8 @@ void check(const F& f, Reference reference, const std::array<Shape, N>& shapes, 
     for (std::size_t k = 0; k < N; ++k) x[k] = element(in[k], shape, i);
     if (result.data<double>()[i] != reference(x)) ++wrong;
   }
-  INFO(to_text(shapes[0]) << " " << to_text(shapes[N - 1]) << " " << to_text(dtypes[0]) << " -> " << to_text(out_dtype));
+  INFO(to_text(shapes[0]) << " " << to_text(shapes[N - 1]) << " " << to_text(dtypes[0]) << " -> "
+                          << to_text(out_dtype));
   CHECK(wrong == 0);
 }
 
@@ -79,8 +82,13 @@ TEST_CASE("two operands broadcast in every pattern of axes", "[kernels]") {
     check<2>(Sum2{}, sum, {a, b}, {float32, float32}, float32);
     check<2>(Sum2{}, sum, {a, b.without(0)}, {float64, float64}, float64);
   }
-  for (const auto& [a, b] : std::vector<std::pair<Shape, Shape>>{
-           {{}, {}}, {{0}, {1}}, {{0}, {}}, {{3, 0}, {1, 0}}, {{3, 0}, {3, 1}}, {{2, 1, 2, 1, 2, 1, 2, 1}, {1, 2, 1, 2, 1, 2, 1, 2}}}) {
+  for (const auto& [a, b] :
+       std::vector<std::pair<Shape, Shape>>{{{}, {}},
+                                            {{0}, {1}},
+                                            {{0}, {}},
+                                            {{3, 0}, {1, 0}},
+                                            {{3, 0}, {3, 1}},
+                                            {{2, 1, 2, 1, 2, 1, 2, 1}, {1, 2, 1, 2, 1, 2, 1, 2}}}) {
     check<2>(Sum2{}, sum, {a, b}, {float32, float32}, float32);
   }
 }
@@ -89,7 +97,8 @@ TEST_CASE("three operands broadcast", "[kernels]") {
   const auto f = [](const std::array<double, 3>& x) { return x[0] * x[1] + x[2]; };
   for (int pattern = 0; pattern < 64; ++pattern) {
     const auto size = [&](int bit, std::int64_t n) { return (pattern >> bit & 1) ? n : 1; };
-    check<3>(MulAdd{}, f, {Shape{size(0, 5), size(1, 21)}, Shape{size(2, 5), size(3, 21)}, Shape{size(4, 5), size(5, 21)}},
+    check<3>(MulAdd{}, f,
+             {Shape{size(0, 5), size(1, 21)}, Shape{size(2, 5), size(3, 21)}, Shape{size(4, 5), size(5, 21)}},
              {float32, float32, float32}, float32);
   }
 }

@@ -20,10 +20,13 @@ std::vector<T> random_numbers(std::size_t n, std::uint64_t seed) {
 
 /// Compares gemm with three loops; the matrices have spare columns, and those of C must stay as they are.
 template <class T>
-void check(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t spare, bool accumulate) {
-  const auto rows_a = trans_a ? k : m, columns_a = trans_a ? m : k, rows_b = trans_b ? n : k, columns_b = trans_b ? k : n;
+void check(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t spare,
+           bool accumulate) {
+  const auto rows_a = trans_a ? k : m, columns_a = trans_a ? m : k, rows_b = trans_b ? n : k,
+             columns_b = trans_b ? k : n;
   const auto lda = columns_a + spare, ldb = columns_b + spare, ldc = n + spare;
-  const auto a = random_numbers<T>(static_cast<std::size_t>(rows_a * lda), 1), b = random_numbers<T>(static_cast<std::size_t>(rows_b * ldb), 2);
+  const auto a = random_numbers<T>(static_cast<std::size_t>(rows_a * lda), 1),
+             b = random_numbers<T>(static_cast<std::size_t>(rows_b * ldb), 2);
   const auto before = random_numbers<T>(static_cast<std::size_t>(m * ldc), 3);
   auto c = before;
   kernels::gemm(trans_a, trans_b, m, n, k, a.data(), lda, b.data(), ldb, c.data(), ldc, accumulate);
@@ -72,9 +75,9 @@ TEST_CASE("gemm agrees with three loops: small and empty sizes", "[kernels]") {
 }
 
 TEST_CASE("gemm agrees with three loops: around the sizes of tiles and blocks", "[kernels]") {
-  const std::int64_t sizes[][3] = {{6, 16, 8},    {7, 31, 9},   {12, 32, 255}, {13, 33, 257}, {193, 65, 3},  {64, 64, 64},
-                                   {1, 500, 300}, {300, 1, 500}, {5, 130, 260}, {200, 97, 65}, {3, 2100, 40}, {40, 2100, 3},
-                                   {97, 2051, 5}};
+  const std::int64_t sizes[][3] = {{6, 16, 8},    {7, 31, 9},    {12, 32, 255}, {13, 33, 257}, {193, 65, 3},
+                                   {64, 64, 64},  {1, 500, 300}, {300, 1, 500}, {5, 130, 260}, {200, 97, 65},
+                                   {3, 2100, 40}, {40, 2100, 3}, {97, 2051, 5}};
   for (const auto& [m, n, k] : sizes) {
     check_all_transposes<float>(m, n, k, 0);
     check_all_transposes<double>(m, n, k, 1);
@@ -93,7 +96,8 @@ TEST_CASE("gemm agrees with three loops: random sizes", "[kernels]") {
 
 TEST_CASE("gemm gives the same bits on one thread and on several", "[kernels]") {
   const std::int64_t m = 300, n = 200, k = 400;
-  const auto a = random_numbers<float>(static_cast<std::size_t>(m * k), 1), b = random_numbers<float>(static_cast<std::size_t>(k * n), 2);
+  const auto a = random_numbers<float>(static_cast<std::size_t>(m * k), 1),
+             b = random_numbers<float>(static_cast<std::size_t>(k * n), 2);
   std::vector<float> one(static_cast<std::size_t>(m * n)), several(one);
   const int before = num_threads();
   set_num_threads(1);
@@ -110,8 +114,8 @@ TEST_CASE("NaN and infinity pass through gemm", "[kernels]") {
     std::vector<float> a(static_cast<std::size_t>(m * 70), 0.f), b(70 * 40, 1.f), c(static_cast<std::size_t>(m * 40));
     a[3] = nan;
     a[70] = inf;
-    kernels::gemm(false, false, m, std::int64_t{40}, std::int64_t{70}, a.data(), std::int64_t{70}, b.data(), std::int64_t{40},
-                  c.data(), std::int64_t{40});
+    kernels::gemm(false, false, m, std::int64_t{40}, std::int64_t{70}, a.data(), std::int64_t{70}, b.data(),
+                  std::int64_t{40}, c.data(), std::int64_t{40});
     CHECK(std::isnan(c[0]));
     CHECK(std::isnan(c[39]));
     CHECK(c[40] == inf);

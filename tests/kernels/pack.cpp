@@ -33,16 +33,20 @@ void check(const char* name, F f, Reference reference, double low, double high, 
   }
 }
 
-#define CHECK_FUNCTION(name, low, high, ulps)                                                                         \
-  check<float>(#name, [](auto p) { return name(p); }, [](long double v) { return std::name(v); }, low, high, ulps);   \
-  check<double>(#name, [](auto p) { return name(p); }, [](long double v) { return std::name(v); }, low, high, ulps)
+#define CHECK_FUNCTION(name, low, high, ulps)                                                              \
+  check<float>(                                                                                            \
+      #name, [](auto p) { return name(p); }, [](long double v) { return std::name(v); }, low, high, ulps); \
+  check<double>(                                                                                           \
+      #name, [](auto p) { return name(p); }, [](long double v) { return std::name(v); }, low, high, ulps)
 
 }  // namespace
 
 TEST_CASE("functions of packs agree with the standard library, special values included", "[kernels]") {
   CHECK_FUNCTION(exp, -100, 100, 4);
-  check<float>("exp", [](auto p) { return exp(p); }, [](long double v) { return std::exp(v); }, 86, 90, 4);
-  check<double>("exp", [](auto p) { return exp(p); }, [](long double v) { return std::exp(v); }, -750, 750, 4);
+  check<float>(
+      "exp", [](auto p) { return exp(p); }, [](long double v) { return std::exp(v); }, 86, 90, 4);
+  check<double>(
+      "exp", [](auto p) { return exp(p); }, [](long double v) { return std::exp(v); }, -750, 750, 4);
   CHECK_FUNCTION(log, 1e-3, 1e4, 4);
   CHECK_FUNCTION(log1p, -0.99, 10, 4);
   CHECK_FUNCTION(expm1, -20, 20, 4);
@@ -68,7 +72,8 @@ TEST_CASE("maximum and minimum of packs pass NaN on", "[kernels]") {
   const float nan = std::nanf("");
   for (const float a : {1.f, 2.f, nan}) {
     for (const float b : {1.f, 2.f, nan}) {
-      const float high = maximum(Pack<float>(a), Pack<float>(b)).v[0], low = minimum(Pack<float>(a), Pack<float>(b)).v[0];
+      const float high = maximum(Pack<float>(a), Pack<float>(b)).v[0],
+                  low = minimum(Pack<float>(a), Pack<float>(b)).v[0];
       if (std::isnan(a) || std::isnan(b)) {
         CHECK(std::isnan(high));
         CHECK(std::isnan(low));

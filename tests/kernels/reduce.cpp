@@ -36,7 +36,8 @@ double reduced_element(const Array& x, unsigned mask, const Shape& out, std::int
 template <class Op>
 void check(const Shape& shape, DType dtype) {
   Array x(shape, float64);
-  for (std::int64_t i = 0; i < x.size(); ++i) x.data<double>()[i] = static_cast<double>((i * 29 + 5) % 23) - (dtype == uint8 ? 0 : 11);
+  for (std::int64_t i = 0; i < x.size(); ++i)
+    x.data<double>()[i] = static_cast<double>((i * 29 + 5) % 23) - (dtype == uint8 ? 0 : 11);
   for (unsigned mask = 0; mask < (1u << shape.ndim()); ++mask) {
     const Array y = reduce_axes<Op>(x.to(dtype), mask);
     CHECK(y.dtype() == dtype);
@@ -61,7 +62,8 @@ struct Greater {
 }  // namespace
 
 TEST_CASE("reductions agree with a loop for every set of axes", "[kernels]") {
-  for (const Shape& shape : {Shape{}, Shape{7}, Shape{3, 5}, Shape{2, 3, 19}, Shape{2, 3, 2, 5}, Shape{1, 4, 1, 3}, Shape{600, 3}, Shape{3, 600}}) {
+  for (const Shape& shape : {Shape{}, Shape{7}, Shape{3, 5}, Shape{2, 3, 19}, Shape{2, 3, 2, 5}, Shape{1, 4, 1, 3},
+                             Shape{600, 3}, Shape{3, 600}}) {
     for (const DType dtype : {float32, float64}) {
       check<kernels::Sum>(shape, dtype);
       check<kernels::Max>(shape, dtype);

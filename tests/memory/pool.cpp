@@ -12,7 +12,8 @@ using namespace dnn;
 
 TEST_CASE("the pool gives aligned blocks and takes them back", "[memory]") {
   HostPool pool;
-  for (const std::size_t bytes : {0u, 1u, 63u, 64u, 65u, 1023u, 1024u, 1025u, 1152u, 1153u, 2048u, 4097u, 100000u, 1048577u}) {
+  for (const std::size_t bytes :
+       {0u, 1u, 63u, 64u, 65u, 1023u, 1024u, 1025u, 1152u, 1153u, 2048u, 4097u, 100000u, 1048577u}) {
     void* block = pool.allocate(bytes);
     CHECK(reinterpret_cast<std::uintptr_t>(block) % HostPool::alignment == 0);
     std::memset(block, 0xff, bytes);

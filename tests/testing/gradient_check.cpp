@@ -38,8 +38,11 @@ TEST_CASE("check_backward accepts a right gradient and refuses a wrong one", "[t
   check_backward([](const Variable& v) { return tanh(v); }, {x}, {gy});
   CHECK_THROWS_AS(check_backward([](const Variable& v) { return call(make_ref<Half>(), v); }, {x}, {gy}), CheckError);
   // Outputs without a gradient, integer inputs, several outputs.
-  check_backward([](const Variables& v) { return Variables{v[0] * v[1], v[0] + v[1], v[2]}; },
-                 {x, random_array({4}, 3), array({1, 2})}, {gy, Array{}, Array{}});
+  check_backward(
+      [](const Variables& v) {
+        return Variables{v[0] * v[1], v[0] + v[1], v[2]};
+      },
+      {x, random_array({4}, 3), array({1, 2})}, {gy, Array{}, Array{}});
   CHECK_THROWS_AS(check_backward([](const Variable& v) { return v + 1; }, {x}, {gy, gy}), CheckError);
   CHECK_THROWS_AS(check_backward([](const Variable& v) { return v + 1; }, {x}, {random_array({3}, 2)}), CheckError);
 }
@@ -49,8 +52,8 @@ TEST_CASE("check_backward moves parameters and puts them back", "[testing]") {
   Variable w(random_array({3}, 3));
   const Array before = w.array().copy();
   check_backward([&](const Variable& v) { return v * tanh(w); }, {x}, {gy}, {.params = {w}});
-  check_double_backward([&](const Variable& v) { return v * tanh(w); }, {x}, {gy}, {random_array({2, 3}, 4), random_array({3}, 5)},
-                        {.params = {w}});
+  check_double_backward([&](const Variable& v) { return v * tanh(w); }, {x}, {gy},
+                        {random_array({2, 3}, 4), random_array({3}, 5)}, {.params = {w}});
   CHECK(array_equal(w.array(), before));
 }
 
@@ -76,5 +79,7 @@ TEST_CASE("check_double_backward tells a missing second derivative from a right 
   const Array x = random_array({5}, 1), gy = random_array({5}, 2), ggx = random_array({5}, 3);
   check_double_backward([](const Variable& v) { return call(make_ref<Square>(false), v); }, {x}, {gy}, {ggx});
   check_backward([](const Variable& v) { return call(make_ref<Square>(true), v); }, {x}, {gy});
-  CHECK_THROWS_AS(check_double_backward([](const Variable& v) { return call(make_ref<Square>(true), v); }, {x}, {gy}, {ggx}), CheckError);
+  CHECK_THROWS_AS(
+      check_double_backward([](const Variable& v) { return call(make_ref<Square>(true), v); }, {x}, {gy}, {ggx}),
+      CheckError);
 }

@@ -52,7 +52,8 @@ TEST_CASE("second derivatives free their graphs", "[testing]") {
   LeakScope scope;
   {
     const Variable y = tanh(x);
-    backward(std::span(&y, 1), std::span<const Variable>(std::array{Variable(ones({2}, float64))}), {.create_graph = true});
+    backward(std::span(&y, 1), std::span<const Variable>(std::array{Variable(ones({2}, float64))}),
+             {.create_graph = true});
   }
   x.cleargrad();
   scope.check();

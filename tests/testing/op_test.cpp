@@ -61,8 +61,9 @@ TEST_CASE("op_test accepts right ops", "[testing]") {
 TEST_CASE("op_test finds wrong values, gradients, and graphs", "[testing]") {
   CHECK_THROWS_AS(run(cube([](const Variable& x) { return x * x * x * 1.001; })), CheckError);
   CHECK_THROWS_AS(run(cube([](const Variable& x) { return elementwise(WrongGradient{}, x); })), CheckError);
-  CHECK_THROWS_AS(run(OpTest{.name = "constant", .op = [](const Variable& x) { return call(make_ref<Constant>(), x); }}),
-                  CheckError);
+  CHECK_THROWS_AS(
+      run(OpTest{.name = "constant", .op = [](const Variable& x) { return call(make_ref<Constant>(), x); }}),
+      CheckError);
   // Infinity where the reference has a number.
   CHECK_THROWS_AS(run(OpTest{.name = "square",
                              .op = [](const Variable& x) { return x * x / x; },

@@ -40,8 +40,7 @@ TEST_CASE("JSON is written as Python's json.dumps writes it", "[json]") {
 }
 
 TEST_CASE("what was written reads back the same", "[json]") {
-  const std::string text =
-      R"([{"a": -1, "b": NaN, "c": -Infinity, "d": "\u00e9\ud83d\ude00\"\\", "e": {}, )"
+  const std::string text = R"([{"a": -1, "b": NaN, "c": -Infinity, "d": "\u00e9\ud83d\ude00\"\\", "e": {}, )"
                            R"("f": [1e-05, 9007199254740993]}])";
   CHECK(json::dump(json::parse(text, "test")) == text);
   const json::Value spaced = json::parse(" [ 1 , 2.0e3 , -0.5 ] ", "test");

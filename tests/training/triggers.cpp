@@ -106,6 +106,27 @@ TEST_CASE("an interval trigger fires where a multiple of its period is reached o
   CHECK(epochs.training_length()->period == 0.5);
 }
 
+TEST_CASE("fractions of epochs are counted as Python counts them", "[triggers]") {
+  CHECK(triggers::detail::whole_periods(1.0, 0.1) == 9);
+  CHECK(triggers::detail::whole_periods(0.3, 0.1) == 2);
+  CHECK(triggers::detail::whole_periods(0.4, 0.1) == 4);
+  CHECK(triggers::detail::whole_periods(20, 20) == 1);
+  CHECK(triggers::detail::whole_periods(19.99, 20) == 0);
+}
+
+TEST_CASE("a time trigger fires once per period of elapsed time", "[triggers]") {
+  FakeUpdater updater(1);
+  Trainer trainer(updater);
+  serializers::from_dictionary({{"_snapshot_elapsed_time", scalar(25.0)}}, trainer, {.strict = false});
+  REQUIRE(trainer.elapsed_time() == 25);
+  triggers::TimeTrigger trigger(10), resumed(10);
+  CHECK(trigger(trainer));
+  reload(trigger, resumed);
+  CHECK(resumed(trainer));
+  CHECK_FALSE(resumed(trainer));
+  CHECK_THROWS_AS(triggers::TimeTrigger(0), ArgumentError);
+}
+
 TEST_CASE("an interval trigger goes on from a snapshot, also from one that lacks it", "[triggers]") {
   FakeUpdater updater(4);
   Trainer trainer(updater);

@@ -29,7 +29,7 @@ struct WorkspaceConfig {
 /// Throws ConfigError naming the file and what is missing.
 inline WorkspaceConfig read_config(const std::filesystem::path& file) {
   const std::string tried = "read " + file.string();
-  const Json read = json::parse_or_null(read_file(file).substr(read_file(file).starts_with("\xEF\xBB\xBF") ? 3 : 0));
+  const Json read = json::parse_or_null(read_file(file));
   if (!read.is_object()) throw ConfigError(tried, "it is no JSON object");
   WorkspaceConfig config;
   if (const std::string scope = json::text(read, {"Scope"}); !scope.empty()) {

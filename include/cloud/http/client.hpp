@@ -170,6 +170,8 @@ class Client {
     bool sunk = false;  // the sink has seen bytes
     bool too_large = false;
     std::exception_ptr thrown{};
+
+    std::uint64_t size() const { return request.file ? request.file->length : request.body.size(); }
   };
 
   static bool is_repeatable(const Request& request) {
@@ -194,6 +196,7 @@ class Client {
         const bool reads = request.method == "GET" || request.method == "HEAD";
         const bool home = same_origin(from, to);
         const bool downgrade = from.scheme == "https" && to.scheme != "https";
+        if (to.scheme != "https" && to.scheme != "http") return outcome;
         if (!home && (!reads || !request.redirect_anywhere || downgrade)) return outcome;
         if (!reads && status != 307 && status != 308) return outcome;  // never turn a PUT or POST into a GET
         if (!home) request.secret_headers.clear();
@@ -263,19 +266,17 @@ class Client {
       set(CURLOPT_NOBODY, 1L);
     } else if (request.method == "DELETE") {
       set(CURLOPT_CUSTOMREQUEST, "DELETE");
-    } else if (request.file) {
+    } else {
+      // The body goes through on_read even when it lies in memory: on_seek then decides whether libcurl may send it
+      // again by itself, as it does when a connection that was kept turns out to be dead.
       set(CURLOPT_UPLOAD, 1L);
       set(CURLOPT_CUSTOMREQUEST, request.method.c_str());
-      set(CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(request.file->length));
+      set(CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(transfer.size()));
       set(CURLOPT_READFUNCTION, &on_read);
       set(CURLOPT_READDATA, &transfer);
       set(CURLOPT_SEEKFUNCTION, &on_seek);
       set(CURLOPT_SEEKDATA, &transfer);
-    } else {
-      set(CURLOPT_POST, 1L);
-      set(CURLOPT_CUSTOMREQUEST, request.method.c_str());
-      set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
-      set(CURLOPT_POSTFIELDS, request.body.data());
+      if (!is_repeatable(request) && transfer.size() == 0) set(CURLOPT_FRESH_CONNECT, 1L);
     }
     const HeaderList headers(request);
     set(CURLOPT_HTTPHEADER, headers.get());
@@ -339,8 +340,6 @@ class Client {
       for (const auto& [name, value] : request.headers) add(request.tried, name, value);
       for (const auto& [name, value] : request.secret_headers) add(request.tried, name, value.reveal());
       append("Expect:");  // a round trip more, and some servers never answer it
-      const bool has_body = request.method != "GET" && request.method != "HEAD" && request.method != "DELETE";
-      if (has_body && !request.headers.has("Content-Type")) append("Content-Type:");  // libcurl would invent one
     }
     HeaderList(const HeaderList&) = delete;
     HeaderList& operator=(const HeaderList&) = delete;
@@ -398,9 +397,14 @@ class Client {
 
   static std::size_t on_read(char* buffer, std::size_t unit, std::size_t count, void* user) {
     Transfer& transfer = *static_cast<Transfer*>(user);
-    const FileRange& range = *transfer.request.file;
-    const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(unit * count, range.length - transfer.sent));
+    const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(unit * count, transfer.size() - transfer.sent));
     if (want == 0) return 0;
+    if (!transfer.request.file) {
+      std::memcpy(buffer, transfer.request.body.data() + transfer.sent, want);
+      transfer.sent += want;
+      return want;
+    }
+    const FileRange& range = *transfer.request.file;
     ssize_t got = 0;
     do {
       got = ::pread(transfer.file, buffer, want, static_cast<off_t>(range.offset + transfer.sent));
@@ -416,8 +420,10 @@ class Client {
   }
 
   static int on_seek(void* user, curl_off_t offset, int origin) {
+    Transfer& transfer = *static_cast<Transfer*>(user);
     if (origin != SEEK_SET || offset < 0) return CURL_SEEKFUNC_CANTSEEK;
-    static_cast<Transfer*>(user)->sent = static_cast<std::uint64_t>(offset);
+    if (transfer.sent > 0 && !is_repeatable(transfer.request)) return CURL_SEEKFUNC_FAIL;
+    transfer.sent = static_cast<std::uint64_t>(offset);
     return CURL_SEEKFUNC_OK;
   }
 

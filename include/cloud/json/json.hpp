@@ -47,6 +47,7 @@ inline Json parse(const std::string& tried, std::string_view text) {
 
 /// As parse, but null instead of an error.
 inline Json parse_or_null(std::string_view text) {
+  if (text.substr(0, 3) == "\xEF\xBB\xBF") text.remove_prefix(3);
   Json value = Json::parse(text.begin(), text.end(), nullptr, false);
   return value.is_discarded() ? Json() : value;
 }

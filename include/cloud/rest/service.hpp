@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -43,6 +44,13 @@ class Service {
   Service(http::Client client, TokenSource tokens, CancelToken cancel = {})
       : client_(std::move(client)), tokens_(std::move(tokens)), cancel_(std::move(cancel)) {}
 
+  /// The same, but giving up later: for following something that takes hours, through minutes without network.
+  Service patient() const {
+    Service other = *this;
+    other.attempts_ = 12;
+    return other;
+  }
+
   const http::Client& client() const { return client_; }
   const CancelToken& cancel() const { return cancel_; }
 
@@ -51,6 +59,7 @@ class Service {
     if (tokens_ && !is_private(Url::parse(request.url))) {
       throw ConfigError(request.tried, "a token is sent only over https, not to " + shown_url(request.url));
     }
+    if (!request.max_attempts) request.max_attempts = attempts_;
     if (!request.headers.has("Accept")) request.headers.set("Accept", "application/json");
     if (!request.headers.has("x-ms-client-request-id")) request.headers.set("x-ms-client-request-id", guid());
     if (!tokens_) return client_.send(request, cancel_);
@@ -160,6 +169,7 @@ class Service {
   http::Client client_;
   TokenSource tokens_;
   CancelToken cancel_;
+  std::optional<int> attempts_;
 };
 
 }  // namespace cloud::rest

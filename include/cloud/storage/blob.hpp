@@ -77,6 +77,7 @@ class BlobClient {
     std::uint64_t single_upload = std::uint64_t{8} << 20;  // up to this size in one request
     std::size_t parallel = 4;
     int patience = 6;  // how often in a row a download may break off without having got further
+    std::optional<int> attempts{};  // for reads; absent: as the client
   };
 
   BlobClient(http::Client client, CancelToken cancel) : BlobClient(std::move(client), std::move(cancel), Options()) {}
@@ -170,6 +171,7 @@ class BlobClient {
              std::size_t max_bytes) const {
     if (max_bytes == 0) return {};
     http::Request request = base(tried, "GET");
+    request.max_attempts = options_.attempts;
     request.headers.add("x-ms-range", "bytes=" + std::to_string(offset) + "-" + std::to_string(offset + max_bytes - 1));
     Piece piece;
     std::uint64_t skip = 0;
@@ -242,7 +244,8 @@ class BlobClient {
     return {.tried = tried, .method = method, .headers = {{"x-ms-version", kVersion}}, .redirect_anywhere = true};
   }
 
-  // Sends to the SAS URL; a refused signature (or token) is replaced, twice at most.
+  // Sends to the SAS URL; a refused signature (or token) is replaced. One made in the same second as the refused one can
+  // be the same, so later replacements take their time.
   http::Response send(http::Request request, SasUrl& sas, const std::string& blob, const std::string& query = {}) const {
     std::string container = sas.get();
     const bool with_token = tokens_ && container.find("sig=") == std::string::npos;
@@ -261,12 +264,14 @@ class BlobClient {
       }
       const std::string code = response.headers.get("x-ms-error-code");
       const bool expired = response.status == 403 && (code.empty() || code == "AuthenticationFailed");
-      if (!expired || renewals == 2) return response;
+      if (!expired || renewals == 4) return response;
+      if (renewals > 0 && !cancel_.sleep_for(std::chrono::milliseconds(600))) cancel_.check(request.tried);
       container = sas.get(container);
     }
   }
 
-  // One write. `own`: a repeat that is refused because the first try did get through after all is a success.
+  // One write. `own`: what the blob is when this write has got through. Then a write whose reply was lost is not simply
+  // repeated - a signature may allow to create a blob, but not to write it again - but looked after first.
   void put(const std::string& tried, SasUrl& sas, const std::string& blob, const std::string& query,
            const std::string& body, const std::optional<http::FileRange>& file, const std::string& md5,
            const std::optional<Own>& own) const {
@@ -284,16 +289,41 @@ class BlobClient {
       request.headers.add("Content-MD5", md5);
       if (file->length > 0) request.file = file;
     }
+    if (own) {
+      request.max_attempts = 1;
+      request.repeatable = false;
+    }
+    const Backoff& backoff = client_.options().backoff;
     for (int tries = 1;; ++tries) {
-      const http::Response response = send(request, sas, blob, query);
-      if (response.ok()) return;
-      const std::string code = response.headers.get("x-ms-error-code");
-      if (code == "Md5Mismatch" && tries < 3) continue;  // damaged on its way
-      if (own && (response.status == 403 || response.status == 409 || response.status == 412)) {
-        const std::optional<BlobProperties> there = properties(tried, sas, blob);
-        if (there && there->size == own->size && there->md5 == own->md5) return;
+      std::chrono::milliseconds wait = backoff.delay(tries);
+      try {
+        http::Response response = send(request, sas, blob, query);
+        if (response.ok()) return;
+        const bool damaged = response.headers.get("x-ms-error-code") == "Md5Mismatch";  // on its way
+        const bool refused = response.status == 403 || response.status == 409 || response.status == 412;
+        const bool again = damaged || (own && http::Client::is_transient(response.status));
+        if (own && refused && is_there(tried, sas, blob, *own)) return;
+        response.attempts = std::max(response.attempts, tries);
+        if (!again || tries >= backoff.max_attempts) rest::fail(response);
+        wait = http::Client::retry_after(response).value_or(wait);
+      } catch (const NetworkError& error) {
+        if (!own || tries >= backoff.max_attempts) {
+          ErrorDetails details = error.details();
+          details.attempts = std::max(details.attempts, tries);
+          throw NetworkError(std::move(details));
+        }
       }
-      rest::fail(response);
+      if (!cancel_.sleep_for(wait)) cancel_.check(tried);
+      if (own && is_there(tried, sas, blob, *own)) return;
+    }
+  }
+
+  bool is_there(const std::string& tried, SasUrl& sas, const std::string& blob, const Own& own) const {
+    try {
+      const std::optional<BlobProperties> there = properties(tried, sas, blob);
+      return there && there->size == own.size && there->md5 == own.md5;
+    } catch (const Error&) {
+      return false;  // absent, or nobody can tell
     }
   }
 

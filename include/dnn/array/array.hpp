@@ -147,7 +147,8 @@ class Array {
     if (nbytes() > 0) std::memcpy(out.bytes(), bytes(), nbytes());
     return out;
   }
-  /// The elements converted; itself when the dtype is the same. Floats are truncated to integers, anything but 0 is true.
+  /// The elements converted; itself when the dtype is the same. Floats are truncated to integers (at their
+  /// range's end where they are beyond it, NaN to 0); anything but 0 is true.
   Array to(DType dtype) const {
     if (dtype == dtype_) return *this;
     Array out(shape_, dtype, device());

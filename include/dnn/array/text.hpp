@@ -20,9 +20,9 @@
 namespace dnn::inline DNN_ABI {
 
 struct PrintOptions {
-  int precision = 8;               ///< most digits behind the decimal point
-  std::int64_t threshold = 1000;   ///< longer arrays are summarised
-  std::int64_t edgeitems = 3;      ///< elements at each end of a summarised axis
+  int precision = 8;              ///< most digits behind the decimal point
+  std::int64_t threshold = 1000;  ///< longer arrays are summarised
+  std::int64_t edgeitems = 3;     ///< elements at each end of a summarised axis
   std::size_t linewidth = 75;
 };
 
@@ -85,7 +85,8 @@ inline Digits digits_of(double value, DType dtype, bool scientific, int precisio
 class ElementFormat {
  public:
   /// Fits the elements of `sample`, which has any shape and is on the host.
-  ElementFormat(const Array& sample, const PrintOptions& options) : dtype_(sample.dtype()), precision_(options.precision) {
+  ElementFormat(const Array& sample, const PrintOptions& options)
+      : dtype_(sample.dtype()), precision_(options.precision) {
     if (is_float(dtype_)) {
       fit_floats(sample.to(float64));
     } else if (dtype_ == boolean) {
@@ -154,7 +155,8 @@ class ElementFormat {
     if (!scientific_) return out.append(fraction_width_ - d.fraction.size(), ' ');
     out.append(fraction_width_ - d.fraction.size(), '0');
     // 'e', the sign, and as many digits as the longest exponent has.
-    out += concat("e", d.exponent.substr(0, 1), std::string(exponent_width_ - d.exponent.size(), '0'), d.exponent.substr(1));
+    out += concat("e", d.exponent.substr(0, 1), std::string(exponent_width_ - d.exponent.size(), '0'),
+                  d.exponent.substr(1));
     return out;
   }
 
@@ -198,7 +200,8 @@ class ArrayText {
     return out;
   }
 
-  void extend(std::string& done, std::string& line, const std::string& word, std::size_t width, const std::string& indent) const {
+  void extend(std::string& done, std::string& line, const std::string& word, std::size_t width,
+              const std::string& indent) const {
     if (line.size() + word.size() > width && line.size() > indent.size()) {
       line.resize(line.find_last_not_of(' ') + 1);
       done += line + "\n";

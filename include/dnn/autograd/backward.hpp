@@ -195,6 +195,7 @@ inline void backward(std::span<const Variable> outputs, std::span<const Variable
   engine.run();
   for (const auto& leaf : engine.touched()) {
     Variable gradient = std::exchange(leaf->pending, Variable{});
+    if (!leaf->body) continue;  // nobody is left who could ask for it
     leaf->grad = leaf->grad.defined() ? detail::add_gradients(std::move(leaf->grad), gradient) : std::move(gradient);
   }
 }

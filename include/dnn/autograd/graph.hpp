@@ -124,10 +124,12 @@ class GraphBuilder {
 }  // namespace detail
 
 /// Everything that `outputs` were computed from. A variable is labelled `name: shape, dtype`, a function by its name.
-inline ComputationalGraph build_computational_graph(std::span<const Variable> outputs, const GraphOptions& options = {}) {
+inline ComputationalGraph build_computational_graph(std::span<const Variable> outputs,
+                                                    const GraphOptions& options = {}) {
   return detail::GraphBuilder(options).build(outputs);
 }
-inline ComputationalGraph build_computational_graph(std::initializer_list<Variable> outputs, const GraphOptions& options = {}) {
+inline ComputationalGraph build_computational_graph(std::initializer_list<Variable> outputs,
+                                                    const GraphOptions& options = {}) {
   return build_computational_graph(std::span(outputs.begin(), outputs.size()), options);
 }
 

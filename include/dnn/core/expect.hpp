@@ -10,21 +10,23 @@
 
 namespace dnn::inline DNN_ABI::detail {
 
-/// The outcome of a decomposed comparison: whether it holds, and its two values for the message.
+/// A decomposed comparison: whether it holds, and its operands for the message.
+template <class L, class R>
 struct Comparison {
+  const L& left;
+  const R& right;
+  const char* negated;
   bool holds;
-  std::string values;
 };
 
 template <class L>
 struct Left {
   const L& value;
 
-#define DNN_EXPECT_OPERATOR(op, negated)                                                      \
-  template <class R>                                                                          \
-  friend Comparison operator op(Left left, const R& right) {                                  \
-    if (left.value op right) return {true, {}};                                               \
-    return {false, concat(left.value, " " negated " ", right)};                               \
+#define DNN_EXPECT_OPERATOR(op, negated)                                    \
+  template <class R>                                                        \
+  friend Comparison<L, R> operator op(Left left, const R& right) {          \
+    return {left.value, right, " " negated " ", left.value op right};       \
   }
   DNN_EXPECT_OPERATOR(==, "!=")
   DNN_EXPECT_OPERATOR(!=, "==")
@@ -43,21 +45,32 @@ struct Decompose {
   }
 };
 
-inline Comparison compared(Comparison comparison) { return comparison; }
+template <class L, class R>
+bool holds(const Comparison<L, R>& comparison) {
+  return comparison.holds;
+}
 /// A condition that is not a comparison.
-inline Comparison compared(Left<bool> condition) { return {condition.value, "false"}; }
+inline bool holds(Left<bool> condition) { return condition.value; }
 
-[[noreturn]] inline void expectation_failed(std::string_view op, std::string_view expression, std::string_view values) {
+[[noreturn, gnu::cold, gnu::noinline]] inline void expectation_failed(std::string_view op, const char* expression,
+                                                                      const std::string& values) {
   throw ArgumentError(concat("[", op, "] ", expression, " does not hold: ", values));
+}
+template <class L, class R>
+[[noreturn, gnu::cold, gnu::noinline]] void expectation_failed(std::string_view op, const char* expression,
+                                                               const Comparison<L, R>& comparison) {
+  expectation_failed(op, expression, concat(comparison.left, comparison.negated, comparison.right));
+}
+[[noreturn]] inline void expectation_failed(std::string_view op, const char* expression, Left<bool>) {
+  expectation_failed(op, expression, "false");
 }
 
 }  // namespace dnn::inline DNN_ABI::detail
 
 /// Throws ArgumentError `[op] expression does not hold: left != right` unless `expression`, a comparison or a bool, holds.
-#define DNN_EXPECT(op, ...)                                                                                   \
-  do {                                                                                                        \
-    if (auto dnn_comparison = ::dnn::detail::compared(::dnn::detail::Decompose{} <=> __VA_ARGS__);             \
-        !dnn_comparison.holds) [[unlikely]] {                                                                 \
-      ::dnn::detail::expectation_failed(op, #__VA_ARGS__, dnn_comparison.values);                             \
-    }                                                                                                         \
+#define DNN_EXPECT(op, ...)                                                                            \
+  do {                                                                                                 \
+    if (!::dnn::detail::holds(::dnn::detail::Decompose{} <=> __VA_ARGS__)) [[unlikely]] {              \
+      ::dnn::detail::expectation_failed(op, #__VA_ARGS__, ::dnn::detail::Decompose{} <=> __VA_ARGS__); \
+    }                                                                                                  \
   } while (false)

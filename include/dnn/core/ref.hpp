@@ -33,7 +33,7 @@ class RefCounted {
 
 /// Destroys an object whose last `Ref` is gone; types that free themselves otherwise overload this.
 template <class T>
-void dispose(T* object) noexcept {
+[[gnu::noinline]] void dispose(T* object) noexcept {
   delete object;
 }
 

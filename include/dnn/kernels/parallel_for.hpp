@@ -119,19 +119,26 @@ inline std::unique_ptr<ThreadPool>& pool_slot() {
 }
 }  // namespace detail
 
+namespace detail {
+/// parallel_for without the type of its body.
+inline void run_in_pieces(std::int64_t n, std::int64_t grain, ThreadPool::Body body, void* context) {
+  if (n <= 0) return;
+  if (n <= grain || ThreadPool::inside()) return body(context, 0, n);
+  auto& pool = *pool_slot();
+  if (pool.threads() == 1) return body(context, 0, n);
+  const auto pieces = std::min<std::int64_t>((n + grain - 1) / grain, 4 * pool.threads());
+  pool.run(n, (n + pieces - 1) / pieces, body, context);
+}
+}  // namespace detail
+
 /// Calls `body(begin, end)` on disjoint ranges that cover [0, n), at least `grain` long but for the last one, on
 /// several threads. Serial when n <= grain, inside another parallel_for, or with one thread. The first exception
 /// thrown by `body` is rethrown.
 template <class Body>
 void parallel_for(std::int64_t n, std::int64_t grain, Body&& body) {
-  if (n <= 0) return;
-  if (n <= grain || ThreadPool::inside()) return body(std::int64_t{0}, n);
-  auto& pool = *detail::pool_slot();
-  if (pool.threads() == 1) return body(std::int64_t{0}, n);
-  const auto pieces = std::min<std::int64_t>((n + grain - 1) / grain, 4 * pool.threads());
   using Function = std::remove_reference_t<Body>;
-  pool.run(
-      n, (n + pieces - 1) / pieces,
+  detail::run_in_pieces(
+      n, grain,
       [](void* context, std::int64_t begin, std::int64_t end) { (*static_cast<Function*>(context))(begin, end); },
       const_cast<void*>(static_cast<const void*>(&body)));
 }

@@ -27,13 +27,12 @@ inline std::int64_t pixel_of(const Window2D& w, std::int64_t oy, std::int64_t ox
   return y < 0 || y >= w.h || x < 0 || x >= w.w ? -1 : y * w.w + x;
 }
 
-/// One cell of the windows of a row: takes the pixels in[0], in[stride], ... where they are larger. `Stride` is the
-/// stride where it is known to the compiler, which can then use whole registers, or 0.
-template <int Stride, class T>
+/// One cell of the windows of a row: takes the pixels in[0], in[stride], ... where they are larger.
+template <class T>
 void take_larger(const T* __restrict in, std::int64_t stride, std::int64_t n, std::int32_t number, T* __restrict best,
                  std::int32_t* __restrict cell) {
   for (std::int64_t i = 0; i < n; ++i) {
-    const T value = in[i * (Stride != 0 ? Stride : stride)], old = best[i];
+    const T value = in[i * stride], old = best[i];
     const bool larger = !(value <= old) & (old == old);  // NaN is, and stays
     best[i] = larger ? value : old;
     cell[i] = larger ? number : cell[i];
@@ -51,25 +50,11 @@ void max_pooling(const Window2D& w, std::int64_t planes, const T* x, T* y, std::
     std::int32_t* cell = cells + plane * w.places();
     std::fill_n(best, w.places(), -std::numeric_limits<T>::infinity());
     std::fill_n(cell, w.places(), 0);
-    const T* image = x + plane * w.pixels();
-    // Row by row of the output, so that it stays in the cache while the cells pass by.
-    for (std::int64_t oy = 0; oy < w.out_h; ++oy, best += w.out_w, cell += w.out_w) {
-      for (std::int64_t ky = 0; ky < w.k_h; ++ky) {
-        const auto py = oy * w.s_y - w.p_y + ky * w.d_y;
-        if (py < 0 || py >= w.h) continue;
-        for (std::int64_t kx = 0; kx < w.k_w; ++kx) {
-          const auto offset = kx * w.d_x - w.p_x;
-          const auto range = detail::places_inside(w.out_w, w.s_x, offset, w.w);
-          const auto number = static_cast<std::int32_t>(ky * w.k_w + kx);
-          const T* in = image + py * w.w + offset + range.first * w.s_x;
-          const auto n = range.last - range.first;
-          const auto take = w.s_x == 2   ? &detail::take_larger<2, T>
-                            : w.s_x == 1 ? &detail::take_larger<1, T>
-                                         : &detail::take_larger<0, T>;
-          take(in, w.s_x, n, number, best + range.first, cell + range.first);
-        }
-      }
-    }
+    detail::for_each_row(w, 1, [&](auto number, auto oy, auto first, auto last, auto pixel) {
+      const auto at = oy * w.out_w + first;
+      detail::take_larger(x + plane * w.pixels() + pixel, w.s_x, last - first, static_cast<std::int32_t>(number),
+                          best + at, cell + at);
+    });
   });
 }
 

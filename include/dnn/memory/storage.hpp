@@ -14,7 +14,7 @@ namespace dnn::inline DNN_ABI {
 class Storage final : public RefCounted {
  public:
   /// Uninitialised memory for `bytes` bytes on `device`. Header and data are one block of the pool.
-  static Ref<Storage> allocate(std::size_t bytes, Device device = current_device()) {
+  [[gnu::noinline]] static Ref<Storage> allocate(std::size_t bytes, Device device = current_device()) {
     if (bytes > std::numeric_limits<std::size_t>::max() / 2) throw Error("[memory] allocation size overflows");
     void* block = host_pool().allocate(header_bytes + bytes);
     return Ref<Storage>(std::construct_at(static_cast<Storage*>(block), bytes, device));
@@ -29,7 +29,7 @@ class Storage final : public RefCounted {
  private:
   static constexpr std::size_t header_bytes = HostPool::alignment;
 
-  friend void dispose(Storage* storage) noexcept {
+  [[gnu::noinline]] friend void dispose(Storage* storage) noexcept {
     const auto block_bytes = header_bytes + storage->bytes_;
     std::destroy_at(storage);
     host_pool().deallocate(storage, block_bytes);

@@ -200,7 +200,7 @@ class Optimizer {
       if (!parameter.is_initialized()) continue;
       prepare_states(*rule);
       rule->hooks_.call(HookTiming::pre, *rule, parameter);
-      update_parameter(*rule);
+      if (parameter.node()->grad.defined()) update_parameter(*rule);  // a hook may have cleared it
       rule->hooks_.call(HookTiming::post, *rule, parameter);
     }
     fill_missing_gradients();
@@ -313,7 +313,7 @@ class Optimizer {
   void fill_missing_gradients() {
     for (auto& rule : rules_) {
       Parameter& p = rule->parameter_;
-      if (p.is_initialized() && p.update_enabled() && !p.grad_variable().defined()) {
+      if (p.is_initialized() && p.update_enabled() && !p.node()->grad.defined()) {
         p.set_grad(Variable(zeros_like(p.array())));
       }
     }
@@ -322,7 +322,7 @@ class Optimizer {
   /// Makes the states that are not there yet. Throws where gradient or states do not fit the parameter.
   static void prepare_states(UpdateRule& rule) {
     const Array& data = rule.parameter_.array();
-    const Array gradient = rule.parameter_.grad();
+    const Array& gradient = rule.parameter_.node()->grad.array();
     if (gradient.shape() != data.shape() || gradient.dtype() != data.dtype()) {
       throw ArgumentError(
           concat("[optimizer] the gradient of ", rule.path_, " is ", gradient, ", the parameter ", data));
@@ -333,7 +333,8 @@ class Optimizer {
         throw ArgumentError(concat("[optimizer] the state '", state.name, "' of ", rule.path_, " has shape ",
                                    state.array.shape(), ", the parameter ", data.shape()));
       }
-      state.array = state.array.to(data.dtype()).to(data.device());
+      if (state.array.dtype() != data.dtype()) state.array = state.array.to(data.dtype());
+      if (state.array.device() != data.device()) state.array = state.array.to(data.device());
     }
   }
 

@@ -23,7 +23,8 @@ namespace detail {
 /// sum(a * b) in double; 0 where one of them is undefined.
 inline double dot(const Array& a, const Array& b) {
   if (!a.defined() || !b.defined()) return 0;
-  if (a.shape() != b.shape()) throw CheckError(concat("[gradient_check] shapes ", a.shape(), " and ", b.shape(), " must agree"));
+  if (a.shape() != b.shape())
+    throw CheckError(concat("[gradient_check] shapes ", a.shape(), " and ", b.shape(), " must agree"));
   const Array x = a.to(float64), y = b.to(float64);
   double sum = 0;
   for (std::int64_t i = 0; i < x.size(); ++i) sum += x.data<double>()[i] * y.data<double>()[i];
@@ -32,7 +33,8 @@ inline double dot(const Array& a, const Array& b) {
 
 inline double dot(const Arrays& a, const Arrays& b) {
   if (a.size() != b.size()) {
-    throw CheckError(concat("[gradient_check] the function has ", a.size(), " outputs, ", b.size(), " gradients are given"));
+    throw CheckError(
+        concat("[gradient_check] the function has ", a.size(), " outputs, ", b.size(), " gradients are given"));
   }
   double sum = 0;
   for (std::size_t i = 0; i < a.size(); ++i) sum += dot(a[i], b[i]);
@@ -48,9 +50,10 @@ inline Arrays arrays_of(const Variables& variables) {
 }  // namespace detail
 
 /// The gradient of sum_i sum(f(inputs)[i] * grad_outputs[i]) with respect to every element of the float inputs, by the
-/// two-point rule (f(x + eps) - f(x - eps)) / (2 eps); undefined for the other inputs. An undefined grad_output is zero.
-inline Arrays numerical_grad(const std::function<Arrays(const Arrays&)>& f, const Arrays& inputs, const Arrays& grad_outputs,
-                             double eps = 1e-3) {
+/// two-point rule (f(x + eps) - f(x - eps)) / (2 eps); undefined for the other inputs. An undefined grad_output is
+/// zero.
+inline Arrays numerical_grad(const std::function<Arrays(const Arrays&)>& f, const Arrays& inputs,
+                             const Arrays& grad_outputs, double eps = 1e-3) {
   Arrays gradients;
   for (std::size_t k = 0; k < inputs.size(); ++k) {
     if (!is_float(inputs[k].dtype())) {
@@ -86,14 +89,14 @@ struct CheckOptions {
   double eps = 1e-3;
   double rtol = 1e-4;
   double atol = 1e-5;
-  Variables params = {};                  ///< further variables (parameters of a link) that the function reads
+  Variables params = {};                      ///< further variables (parameters of a link) that the function reads
   std::optional<DType> dtype = std::nullopt;  ///< float inputs and gradients are converted to it first; params are not
-  std::uint64_t seed = 0;                 ///< of the random direction
+  std::uint64_t seed = 0;                     ///< of the random direction
 };
 
 /// Checks `backward` of `function` at `inputs`: along a random direction of unit length, the derivative that the
-/// gradients promise must agree with the one that finite differences find. Integer inputs are constants; a gradient that
-/// is undefined counts as zero. `grad_outputs`: one for each output, undefined for zero. Throws CheckError.
+/// gradients promise must agree with the one that finite differences find. Integer inputs are constants; a gradient
+/// that is undefined counts as zero. `grad_outputs`: one for each output, undefined for zero. Throws CheckError.
 inline void check_backward(const GraphFunction& function, const Arrays& inputs, const Arrays& grad_outputs,
                            const CheckOptions& options = {}) {
   const auto converted = [&](const Array& a) {
@@ -107,7 +110,8 @@ inline void check_backward(const GraphFunction& function, const Arrays& inputs, 
   for (const auto& x : xs) variables.emplace_back(x, VariableOptions{});
   const Variables ys = function(variables);
   if (ys.size() != gys.size()) {
-    throw CheckError(concat("[check_backward] the function has ", ys.size(), " outputs, ", gys.size(), " gradients are given"));
+    throw CheckError(
+        concat("[check_backward] the function has ", ys.size(), " outputs, ", gys.size(), " gradients are given"));
   }
   Variables outputs, seeds;
   for (std::size_t i = 0; i < ys.size(); ++i) {
@@ -145,7 +149,8 @@ inline void check_backward(const GraphFunction& function, const Arrays& inputs, 
     const Array& origin = all[k].array();
     if (!directions[k].defined()) return origin;
     Array x = origin.to(float64).copy();
-    for (std::int64_t i = 0; i < x.size(); ++i) x.data<double>()[i] += step * std::as_const(directions[k]).data<double>()[i];
+    for (std::int64_t i = 0; i < x.size(); ++i)
+      x.data<double>()[i] += step * std::as_const(directions[k]).data<double>()[i];
     return x.to(origin.dtype());
   };
   const auto along = [&](const Arrays& step) {
@@ -172,9 +177,9 @@ inline void check_backward(const GraphFunction& function, const Arrays& inputs, 
   };
   const double found = numerical_grad(along, {scalar(0.0)}, gys, options.eps)[0].item();
   if (!(std::abs(promised - found) <= options.atol + options.rtol * std::abs(found))) {
-    std::string text = concat("[check_backward] along a random direction the gradients give ", promised,
-                              ", finite differences ", found, " (eps ", options.eps, ", rtol ", options.rtol, ", atol ",
-                              options.atol, "); inputs:");
+    std::string text =
+        concat("[check_backward] along a random direction the gradients give ", promised, ", finite differences ",
+               found, " (eps ", options.eps, ", rtol ", options.rtol, ", atol ", options.atol, "); inputs:");
     for (const auto& v : all) text += concat(" ", v.array());
     throw CheckError(text);
   }
@@ -195,10 +200,12 @@ inline void check_double_backward(const GraphFunction& function, const Arrays& i
       outputs.push_back(ys[i]);
       seeds.push_back(gys[i]);
     }
-    return grad({outputs.data(), outputs.size()}, {xs.data(), xs.size()}, {.grad_outputs = seeds, .create_graph = true});
+    return grad({outputs.data(), outputs.size()}, {xs.data(), xs.size()},
+                {.grad_outputs = seeds, .create_graph = true});
   };
   Arrays all = inputs;
-  for (const auto& gy : grad_outputs) all.push_back(gy.defined() ? gy : Array({0}, float64));  // a place that nobody reads
+  for (const auto& gy : grad_outputs)
+    all.push_back(gy.defined() ? gy : Array({0}, float64));  // a place that nobody reads
   check_backward(first_order, all, grad_grad_inputs, options);
 }
 

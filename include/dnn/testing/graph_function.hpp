@@ -9,8 +9,8 @@
 
 namespace dnn::inline DNN_ABI::testing {
 
-/// A differentiable function of a list of variables. Made from a callable of one to six Variables, or of `Variables`, that
-/// returns a Variable, an Array, or `Variables`.
+/// A differentiable function of a list of variables. Made from a callable of one to six Variables, or of `Variables`,
+/// that returns a Variable, an Array, or `Variables`.
 class GraphFunction {
  public:
   GraphFunction() = default;

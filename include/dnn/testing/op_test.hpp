@@ -77,11 +77,12 @@ struct OpTest {
 namespace detail {
 
 inline std::vector<std::vector<Shape>> default_shapes(int arity) {
-  if (arity == 1) return {{{}}, {{1}}, {{7}}, {{0}}, {{2, 0, 3}}, {{3, 5}}, {{2, 3, 4}}, {{33, 17}}, {{2, 1, 2, 1, 3, 1, 2, 2}}};
+  if (arity == 1)
+    return {{{}}, {{1}}, {{7}}, {{0}}, {{2, 0, 3}}, {{3, 5}}, {{2, 3, 4}}, {{33, 17}}, {{2, 1, 2, 1, 3, 1, 2, 2}}};
   std::vector<std::vector<Shape>> out = {
-      {{}, {}},           {{5}, {}},          {{}, {2, 3}},       {{33, 17}, {33, 17}}, {{3, 4}, {4}},      {{4}, {3, 4}},
-      {{3, 1}, {1, 4}},   {{2, 1, 3}, {4, 1}}, {{2, 3, 4}, {3, 1}}, {{0}, {1}},         {{0, 3}, {1, 3}},   {{2, 0, 3}, {1}},
-      {{5, 1, 70}, {1, 3, 1}}};
+      {{}, {}},         {{5}, {}},        {{}, {2, 3}},           {{33, 17}, {33, 17}}, {{3, 4}, {4}},
+      {{4}, {3, 4}},    {{3, 1}, {1, 4}}, {{2, 1, 3}, {4, 1}},    {{2, 3, 4}, {3, 1}},  {{0}, {1}},
+      {{0, 3}, {1, 3}}, {{2, 0, 3}, {1}}, {{5, 1, 70}, {1, 3, 1}}};
   for (auto& shapes : out) {
     while (static_cast<int>(shapes.size()) < arity) shapes.push_back(shapes[shapes.size() - 2]);
   }
@@ -90,7 +91,22 @@ inline std::vector<std::vector<Shape>> default_shapes(int arity) {
 
 inline std::vector<double> default_specials() {
   constexpr double inf = std::numeric_limits<double>::infinity();
-  return {0.0, -0.0, 1, -1, 0.5, -3, 20, -20, 100, -100, 1e-6, -1e-6, 1e30, -1e30, inf, -inf,
+  return {0.0,
+          -0.0,
+          1,
+          -1,
+          0.5,
+          -3,
+          20,
+          -20,
+          100,
+          -100,
+          1e-6,
+          -1e-6,
+          1e30,
+          -1e30,
+          inf,
+          -inf,
           std::numeric_limits<double>::quiet_NaN()};
 }
 
@@ -170,7 +186,8 @@ class OpTestRunner {
   Arrays upstream(const Variables& ys) const {
     Arrays out;
     std::uint64_t seed = 101;
-    for (const auto& y : ys) out.push_back(is_float(y.dtype()) ? random_array(y.shape(), seed++, -1, 1, y.dtype()) : Array{});
+    for (const auto& y : ys)
+      out.push_back(is_float(y.dtype()) ? random_array(y.shape(), seed++, -1, 1, y.dtype()) : Array{});
     return out;
   }
 
@@ -203,7 +220,8 @@ class OpTestRunner {
     const Arrays x = inputs(shapes, dtype);
     const Variables in = variables(x, dtype);
     const Variables ys = test_.op(in);
-    for (std::size_t k = 0; k < x.size(); ++k) expect_close("input after the call", in[k].array(), x[k].to(dtype), 0, 0);
+    for (std::size_t k = 0; k < x.size(); ++k)
+      expect_close("input after the call", in[k].array(), x[k].to(dtype), 0, 0);
     const Arrays want = expected(x);
     for (std::size_t i = 0; i < want.size(); ++i) {
       const DType out = is_float(ys[i].dtype()) ? dtype : ys[i].dtype();
@@ -253,7 +271,8 @@ class OpTestRunner {
       compare("gradient by kernel and by graph", gradients(test_.op, x, dtype, gys, true), loose);
     }
     if (dtype != float64) compare("gradient here and in float64", gradients(test_.op, x, float64, gys, false), loose);
-    if (test_.composed) compare("gradient of the op and of the formula", gradients(test_.composed, x, dtype, gys, false), loose);
+    if (test_.composed)
+      compare("gradient of the op and of the formula", gradients(test_.composed, x, dtype, gys, false), loose);
   }
 
   void check_numerically(const std::vector<Shape>& shapes) const {
@@ -285,7 +304,8 @@ class OpTestRunner {
     const Array y = test_.op(variables(x, dtype))[0].array();
     const Array want = expected(x)[0].to(dtype);
     std::string difference;
-    if (!allclose(y, want, rtol(dtype), dtype == float32 ? 1e-37 : 1e-300, &difference)) throw CheckError(concat("[value] ", difference));
+    if (!allclose(y, want, rtol(dtype), dtype == float32 ? 1e-37 : 1e-300, &difference))
+      throw CheckError(concat("[value] ", difference));
   }
 
   const OpTest& test_;
@@ -294,9 +314,9 @@ class OpTestRunner {
 
 }  // namespace detail
 
-/// Runs all checks of `test`: values against the reference in every dtype and shape, with and without backprop; gradients
-/// of kernels against those of the graph (create_graph), of other dtypes against float64, against the composed formula,
-/// against finite differences, first and second; special values. Throws CheckError saying which.
+/// Runs all checks of `test`: values against the reference in every dtype and shape, with and without backprop;
+/// gradients of kernels against those of the graph (create_graph), of other dtypes against float64, against the
+/// composed formula, against finite differences, first and second; special values. Throws CheckError saying which.
 inline void run(const OpTest& test) { detail::OpTestRunner(test).run(); }
 
 }  // namespace dnn::inline DNN_ABI::testing

@@ -119,10 +119,10 @@ class PlotRange {
   double high() const noexcept { return high_; }
   void widen() {
     if (empty_) low_ = 0, high_ = 1;
-    // Also when only rounding keeps the ends apart.
+    // Also when only rounding keeps the ends apart, or numbers so small that their logarithms are no longer exact.
     const double magnitude = std::max(std::abs(low_), std::abs(high_));
-    if (high_ - low_ <= 1e-12 * magnitude || high_ == low_) {
-      const double half = magnitude > 0 ? 0.1 * magnitude : 1;
+    if (high_ - low_ <= std::max(1e-12 * magnitude, 1e-290)) {
+      const double half = magnitude > 1e-280 ? 0.1 * magnitude : 1;
       low_ -= half;
       high_ += half;
     }

@@ -26,6 +26,7 @@
 #include "cloud/http/client.hpp"
 #include "cloud/rest/operation.hpp"
 #include "cloud/storage/snapshot.hpp"
+#include "cloud/tracking/mlflow_client.hpp"
 
 namespace cloud::azure {
 
@@ -56,7 +57,7 @@ class AzureBackend : public Backend {
     const Json found = service.find("get compute " + name, connection_.arm("/computes/" + percent_encode(name)));
     std::optional<ComputeStatus> status;
     if (!found.is_null()) status = compute_status(found);
-    const std::scoped_lock lock(mutex_);
+    const std::scoped_lock lock(creations_mutex_);
     const auto started = creations_.find(name);
     if (started == creations_.end()) return status;
     rest::Operation& creation = started->second;
@@ -90,7 +91,7 @@ class AzureBackend : public Backend {
     ComputeStatus status = compute_status(json::parse_or_null(response.body));
     status.name = name;
     if (!creation.done()) status.ready = false;
-    const std::scoped_lock lock(mutex_);
+    const std::scoped_lock lock(creations_mutex_);
     creations_.insert_or_assign(name, std::move(creation));
     return status;
   }
@@ -224,6 +225,24 @@ class AzureBackend : public Backend {
     artifacts(run_id).upload(path, from, progress);
   }
 
+  // Tracking --------------------------------------------------------------------------------------------------------
+
+  void log_batch(const std::string& run_id, const Batch& batch) override { mlflow().log_batch(run_id, batch); }
+  std::vector<Metric> metrics(const std::string& run_id, const std::string& key) override {
+    return mlflow().metrics(run_id, key);
+  }
+  std::vector<Param> params(const std::string& run_id) override { return mlflow().params(run_id); }
+  RunInfo start_run(const std::string& experiment, const std::string& display_name) override {
+    const tracking::MlflowClient client = mlflow();
+    const Json run = client.create_run(client.experiment_id(experiment), display_name);
+    return get_run(json::text(run, {"info", "run_id"}, json::text(run, {"info", "run_uuid"})));
+  }
+  void end_run(const std::string& run_id, Phase phase, const std::string& error) override {
+    const tracking::MlflowClient client = mlflow();
+    if (!error.empty()) client.log_batch(run_id, {.tags = {{"cloud.error", error.substr(0, 5000)}}});
+    client.end_run(run_id, phase == Phase::completed ? "FINISHED" : phase == Phase::canceled ? "KILLED" : "FAILED");
+  }
+
   // Models ----------------------------------------------------------------------------------------------------------
 
   ModelInfo register_model(const ModelSpec& spec) override { return Models(connection_).add(spec); }
@@ -251,19 +270,27 @@ class AzureBackend : public Backend {
       const std::scoped_lock lock(mutex_);
       if (const auto found = known_.find(id); found != known_.end()) return found->second;
     }
-    RunInfo run = run_of_job(connection_.service().get("get run " + id, job_url(id)));
+    const rest::Service service = connection_.service();
+    const std::string tried = "get run " + id;
+    const Json job = service.find(tried, job_url(id));
+    // A run that somebody has logged without a job is known to run history only.
+    RunInfo run = !job.is_null() ? run_of_job(job)
+                                 : run_of_history(service.get(tried, connection_.history("/runs/" + percent_encode(id))));
     run.id = id;
     const std::scoped_lock lock(mutex_);
     return known_.try_emplace(id, std::make_shared<Known>(std::move(run), connection_)).first->second;
   }
+
+  tracking::MlflowClient mlflow() { return {connection_.service(), connection_.mlflow()}; }
 
   Artifacts artifacts(const std::string& run_id) {
     return {connection_.service(), connection_.artifact(""), run_id};
   }
 
   Connection connection_;
+  std::mutex creations_mutex_;
+  std::map<std::string, rest::Operation> creations_;  // that are not known to have ended well
   std::mutex mutex_;
-  std::map<std::string, rest::Operation> creations_;
   std::map<std::string, std::shared_ptr<Known>> known_;
 };
 

@@ -37,7 +37,7 @@ class RunLogs {
       log->read = log->at = offset;
       log->tail.clear();
     }
-    const storage::BlobClient blobs = connection_.blobs();
+    const storage::BlobClient blobs(connection_.client(), {}, {.attempts = 12});
     const std::string tried = "read " + file + " of run " + run_id_;
     storage::BlobClient::Piece piece =
         blobs.read(tried, log->url, "", log->at - log->tail.size(), max_bytes + log->tail.size());
@@ -59,7 +59,7 @@ class RunLogs {
 
   /// The run's details, newly fetched.
   Json details() {
-    Json reply = connection_.service().get("get run " + run_id_,
+    Json reply = connection_.service().patient().get("get run " + run_id_,
                                            connection_.history("/runs/" + percent_encode(run_id_) + "/details"));
     update(reply);
     return reply;

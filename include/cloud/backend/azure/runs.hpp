@@ -93,6 +93,16 @@ inline RunInfo run_of_job(const Json& job) {
   return run;
 }
 
+/// What run history knows of a run that is no job.
+inline RunInfo run_of_history(const Json& entry) {
+  RunInfo run{.id = json::text(entry, {"runId"})};
+  run.display_name = json::text(entry, {"name"});
+  run.status = json::text(entry, {"status"});
+  run.phase = phase_of(run.status);
+  run.created = time_at(entry, {"createdUtc"});
+  return run;
+}
+
 /// Adds what run history knows: the newest status, times, error, warnings, logs.
 inline void add_details(RunInfo& run, const Json& details) {
   run.status = json::text(details, {"status"}, run.status);

@@ -128,6 +128,34 @@ inline void kill_processes_with(const std::string& mark) {
   }
 }
 
+/// Kills and reaps every child of this process until there are no more, and so all their descendants: what loses its
+/// parent becomes a child of the subreaper above it. Supervisors are spared: a program that is a run may submit runs.
+/// How the children ended is added to `ended`.
+inline void kill_children(std::map<pid_t, int>& ended) {
+  const std::string self = std::to_string(::getpid());
+  for (int round = 0; round < 1000; ++round) {
+    int status = 0;
+    for (pid_t pid = 0; (pid = ::waitpid(-1, &status, WNOHANG)) > 0;) ended[pid] = status;
+    bool alive = false;
+    for (const auto& entry : fs::directory_iterator("/proc")) {
+      const auto pid = parse_number<pid_t>(entry.path().filename().string());
+      if (!pid) continue;
+      try {
+        // pid (name) state parent …; the name may hold anything
+        const std::string stat = read_file(entry.path() / "stat");
+        const std::vector<std::string> fields = split(std::string_view(stat).substr(stat.rfind(')') + 1), ' ');
+        if (fields.size() < 3 || fields[2] != self) continue;
+        if (read_file(entry.path() / "cmdline").starts_with("cloud-supervisor")) continue;
+        alive = ::kill(*pid, SIGKILL) == 0 || alive;
+      } catch (const Error&) {
+        continue;  // ended meanwhile
+      }
+    }
+    if (!alive) return;
+    ::usleep(5000);
+  }
+}
+
 /// The file that a shell would start for `name`; empty when PATH holds none.
 inline fs::path find_program(const std::string& name, const std::string& path) {
   if (name.find('/') != std::string::npos) return ::access(name.c_str(), X_OK) == 0 ? name : "";
@@ -200,6 +228,7 @@ struct Keeping {
 /// A keeper's life. It looks for `control/stop`, which holds a number of milliseconds: then the program gets SIGTERM,
 /// and after that time SIGKILL. Returns when the program has ended, nothing of it is left and the ending is written.
 inline void keep(const Program& program, const Keeping& keeping) {
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   sigset_t child;
   sigemptyset(&child);
   sigaddset(&child, SIGCHLD);
@@ -252,6 +281,8 @@ inline void keep(const Program& program, const Keeping& keeping) {
   int status = 0;
   while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
   }
+  std::map<pid_t, int> others;
+  kill_children(others);
   kill_processes_with(keeping.mark);
   if (ending.error.empty()) ending = ending_from(status);
   write_ending(keeping.control / (keeping.step + ".exit"), ending);

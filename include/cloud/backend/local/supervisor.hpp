@@ -313,7 +313,7 @@ class Supervisor {
     // The keeper was killed. With it the program, unless that had ended already: then its real end is still to be had
     // here.
     kill_processes_with(mark());
-    for (int i = 0; i < 20 && reap(ended); ++i) pause();
+    kill_children(ended);
     const auto pid = fs::exists(pid_file) ? parse_number<pid_t>(read_file(pid_file)) : std::nullopt;
     const auto found = pid ? ended.find(*pid) : ended.end();
     const Ending ending = found != ended.end() && WIFEXITED(found->second) ? ending_from(found->second) : lost();
@@ -343,12 +343,9 @@ class Supervisor {
     ::_exit(0);
   }
 
-  // Whether there are children left.
-  bool reap(std::map<pid_t, int>& ended) {
+  static void reap(std::map<pid_t, int>& ended) {
     int status = 0;
-    pid_t pid = 0;
-    while ((pid = ::waitpid(-1, &status, WNOHANG)) > 0) ended[pid] = status;
-    return pid == 0;
+    for (pid_t pid = 0; (pid = ::waitpid(-1, &status, WNOHANG)) > 0;) ended[pid] = status;
   }
 
   void stop_if_asked(bool is_program) {
@@ -450,7 +447,7 @@ class Supervisor {
 
 namespace detail {
 
-/// Turns a process made by Supervisor::start into the supervisor, before main.
+/// Turns a process made by Supervisor::start into the supervisor, before main; nothing in any other process.
 struct SupervisorHook {
   SupervisorHook() {
     const char* id = std::getenv("CLOUD_SUPERVISE_RUN");

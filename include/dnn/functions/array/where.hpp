@@ -69,10 +69,10 @@ inline Variable where(const Array& condition, const Variable& a, const Variable&
 }
 /// The number takes the dtype of the other operand.
 inline Variable where(const Array& condition, const Variable& a, double b) {
-  return where(condition, a, Variable(full({}, b, a.dtype())));
+  return where(condition, a, full({}, b, a.dtype()));
 }
 inline Variable where(const Array& condition, double a, const Variable& b) {
-  return where(condition, Variable(full({}, a, b.dtype())), b);
+  return where(condition, full({}, a, b.dtype()), b);
 }
 
 }  // namespace dnn::inline DNN_ABI::inline functions

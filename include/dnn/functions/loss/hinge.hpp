@@ -55,7 +55,7 @@ inline Variable hinge(const Variable& x, const Array& t, const HingeOptions& opt
     T* row = signs.data<T>();
     for (const auto label : labels.span<std::int64_t>()) row[label] = 1, row += x.shape()[1];
   });
-  const Variable losses = elementwise(nodes::Hinge{options.norm == HingeNorm::L2}, x, Variable(signs.to(x.dtype())));
+  const Variable losses = elementwise(nodes::Hinge{options.norm == HingeNorm::L2}, x, signs.to(x.dtype()));
   if (options.reduce == Reduce::no) return losses;
   return sum(losses) * (1.0 / static_cast<double>(x.shape()[0]));
 }

@@ -53,7 +53,7 @@ inline Variable sigmoid_cross_entropy(const Variable& x, const Array& t,
   if (options.reduce != Reduce::mean && options.reduce != Reduce::no) {
     nodes::unknown_reduction("sigmoid_cross_entropy", "mean, no");
   }
-  const Variable losses = elementwise(nodes::SigmoidCrossEntropy{}, x, Variable(labels.to(x.dtype())));
+  const Variable losses = elementwise(nodes::SigmoidCrossEntropy{}, x, labels.to(x.dtype()));
   if (options.reduce == Reduce::no) return losses;
   std::int64_t count = 0;
   if (options.normalize) {

@@ -223,12 +223,12 @@ inline Variable differentiable_softmax_cross_entropy(const Variable& x, const Ar
   const SoftmaxCrossEntropy fused(t, options);
   const std::array inputs{x.array()};
   fused.check(inputs);
-  const Variable factors(fused.factors(x.array()).to(x.dtype()));
+  const Variable factors = fused.factors(x.array()).to(x.dtype());
   const Shape kept = x.shape().with(1, 1);
   const Variable log_z = reshape(logsumexp(x, 1), kept);
   Variable losses;
   if (fused.soft()) {
-    const Variable target(t.to(x.dtype()));
+    const Variable target = t.to(x.dtype());
     losses = sum(target * (log_z - x), 1, true);
     if (options.soft_target_loss == SoftTargetLoss::kl_divergence) {
       losses = losses + sum(target * log(target + 1e-7), 1, true);

@@ -43,6 +43,11 @@ struct Progress {
   }
 };
 
+/// Python's `value // period`. Not the same as the quotient rounded down: 1.0 // 0.1 is 9.
+inline double whole_periods(double value, double period) {
+  return std::round((value - std::fmod(value, period)) / period);
+}
+
 /// Throws ArgumentError unless `unit` is "epoch" or "iteration".
 inline void expect_unit(std::string_view trigger, std::string_view unit) {
   if (unit != "epoch" && unit != "iteration") {
@@ -63,7 +68,7 @@ class IntervalTrigger {
 
   bool operator()(Trainer& trainer) {
     const auto previous = previous_.exchange(trainer).in(unit_), now = previous_.in(unit_);
-    return std::floor(previous / period_) != std::floor(now / period_);
+    return detail::whole_periods(previous, period_) != detail::whole_periods(now, period_);
   }
   std::optional<TrainingLength> training_length() const { return TrainingLength{period_, unit_}; }
   void serialize(Serializer& s) { previous_.serialize(s); }
