@@ -17,7 +17,8 @@ void BM_roof(benchmark::State& state) {
                                    std::make_index_sequence<rows>{});
     benchmark::ClobberMemory();
   }
-  state.counters["FLOP/s"] = benchmark::Counter(2.0 * depth * rows * columns, benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["FLOP/s"] =
+      benchmark::Counter(2.0 * depth * rows * columns, benchmark::Counter::kIsIterationInvariantRate);
 }
 BENCHMARK(BM_roof);
 
@@ -31,8 +32,8 @@ void BM_gemm(benchmark::State& state) {
                   c.data<float>(), n);
     benchmark::ClobberMemory();
   }
-  state.counters["FLOP/s"] = benchmark::Counter(2.0 * static_cast<double>(m * n * k),
-                                                benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["FLOP/s"] =
+      benchmark::Counter(2.0 * static_cast<double>(m * n * k), benchmark::Counter::kIsIterationInvariantRate);
 }
 // The products of an MLP's training step, then square ones, then thin ones.
 BENCHMARK(BM_gemm)

@@ -18,8 +18,8 @@ void BM_tanh_chain(benchmark::State& state) {
     h.set_grad(gradient);
     h.backward();
   }
-  state.counters["per op"] = benchmark::Counter(
-      100, benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
+  state.counters["per op"] =
+      benchmark::Counter(100, benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
 }
 BENCHMARK(BM_tanh_chain);
 

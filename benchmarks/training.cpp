@@ -35,8 +35,8 @@ void train(benchmark::State& state, Model model, Optimizer& optimizer, const Arr
     loss.backward();
     optimizer.update();
   }
-  state.counters["examples/s"] = benchmark::Counter(static_cast<double>(x.length()),
-                                                    benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["examples/s"] =
+      benchmark::Counter(static_cast<double>(x.length()), benchmark::Counter::kIsIterationInvariantRate);
 }
 
 /// 784-1000-1000-10, batch 100, Adam.

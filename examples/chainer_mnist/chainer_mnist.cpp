@@ -95,7 +95,8 @@ int main(int argc, char** argv) {
   app.add_option("-o,--output_dir", args.output_dir, "Where model.npz goes");
   app.add_option("-g,--gpu_id", args.gpu_id, "The GPU; negative: the CPU");
   app.add_option("--data", args.data, "The folder that holds the data set");
-  app.add_option("--dataset", args.dataset, "The data set")->check(CLI::IsMember({"auto", "mnist", "fashion", "generated"}));
+  app.add_option("--dataset", args.dataset, "The data set")
+      ->check(CLI::IsMember({"auto", "mnist", "fashion", "generated"}));
   CLI11_PARSE(app, argc, argv);
 
   try {

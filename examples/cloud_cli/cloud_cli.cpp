@@ -1,13 +1,15 @@
 // A command line for workspaces of every kind: runs, their logs, files and metrics, computes and models.
 #include <CLI/CLI.hpp>
+
 #include <algorithm>
-#include <cloud/cloud.hpp>
 #include <cstdio>
 #include <exception>
 #include <map>
 #include <set>
 #include <string>
 #include <vector>
+
+#include <cloud/cloud.hpp>
 
 using cloud::Json;
 

@@ -10,7 +10,9 @@ using namespace dnn;
 class LowRankLinear : public Link<LowRankLinear> {
  public:
   LowRankLinear(int rank, int out_size)
-      : A(initializers::LeCunNormal{}), B(initializers::LeCunNormal{}, {out_size, rank}), b(initializers::Zero{}, {out_size}),
+      : A(initializers::LeCunNormal{}),
+        B(initializers::LeCunNormal{}, {out_size, rank}),
+        b(initializers::Zero{}, {out_size}),
         rank_(rank) {}
 
   /// x (N, any size found at the first call) to (N, out_size).
@@ -51,6 +53,7 @@ int main() {
     optimizer.update();
     std::printf("loss %.4f\n", loss.item());
   }
-  for (const auto& [name, parameter] : net.namedparams()) std::printf("%s %s\n", name.c_str(), to_text(parameter.array()).c_str());
+  for (const auto& [name, parameter] : net.namedparams())
+    std::printf("%s %s\n", name.c_str(), to_text(parameter.array()).c_str());
   serializers::save_npz("low_rank.npz", net);
 }

@@ -4,14 +4,16 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+
 #include <algorithm>
-#include <cloud/cloud.hpp>
 #include <cstdio>
 #include <exception>
 #include <map>
 #include <set>
 #include <string>
 #include <vector>
+
+#include <cloud/cloud.hpp>
 
 struct Arguments {
   std::string local;

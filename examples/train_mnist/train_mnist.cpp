@@ -1,16 +1,18 @@
 // Chainer's MNIST example: a multilayer perceptron, or a convolutional network, learns handwritten digits.
 #include <CLI/CLI.hpp>
+
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
-#include <dnn/datasets.hpp>
-#include <dnn/dnn.hpp>
-#include <dnn/serializers.hpp>
-#include <dnn/training.hpp>
 #include <exception>
 #include <filesystem>
 #include <string>
 #include <utility>
+
+#include <dnn/datasets.hpp>
+#include <dnn/dnn.hpp>
+#include <dnn/serializers.hpp>
+#include <dnn/training.hpp>
 
 using namespace dnn;
 using namespace dnn::training;

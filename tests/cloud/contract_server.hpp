@@ -108,11 +108,11 @@ class Program {
 
 /// Makes `cert.pem`, which is its own authority and good for 127.0.0.1 and localhost, and `key.pem`.
 inline bool make_certificate(const fs::path& folder) {
-  const ProgramResult made = run_program(
-      {"openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext",
-       "subjectAltName=IP:127.0.0.1,DNS:localhost", "-keyout", (folder / "key.pem").string(), "-out",
-       (folder / "cert.pem").string()},
-      std::chrono::seconds(60));
+  const ProgramResult made =
+      run_program({"openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+                   "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-keyout", (folder / "key.pem").string(),
+                   "-out", (folder / "cert.pem").string()},
+                  std::chrono::seconds(60));
   return made.exit_code == 0 && fs::exists(folder / "cert.pem");
 }
 
@@ -180,8 +180,8 @@ class ContractServer {
     std::string text;
     const Json violations = admin("GET", "violations?severity=violation");
     for (const Json& item : json::array(violations, {"violations"})) {
-      text += json::text(item, {"method"}) + " " + json::text(item, {"path"}) + " " + json::text(item, {"rule"}) + ": " +
-              json::text(item, {"message"}) + "\n";
+      text += json::text(item, {"method"}) + " " + json::text(item, {"path"}) + " " + json::text(item, {"rule"}) +
+              ": " + json::text(item, {"message"}) + "\n";
     }
     const Json problems = admin("GET", "selfcheck");
     for (const Json& item : json::array(problems, {"problems"})) text += "selfcheck: " + json::text(item) + "\n";
@@ -194,8 +194,9 @@ class ContractServer {
  private:
   ContractServer(const fs::path& script, const std::vector<std::string>& options) {
     const fs::path file = folder_.path / "env.sh";
-    std::vector<std::string> arguments = {"python3", script.string(), "--port", "0", "--env-file", file.string(),
-                                          "--work-dir", (folder_.path / "work").string()};
+    std::vector<std::string> arguments = {
+        "python3",    script.string(), "--port",     "0",
+        "--env-file", file.string(),   "--work-dir", (folder_.path / "work").string()};
     fs::create_directories(folder_.path / "work");
     for (std::size_t i = 0; i < options.size(); ++i) {
       arguments.push_back(options[i]);

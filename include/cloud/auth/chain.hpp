@@ -51,7 +51,7 @@ inline std::shared_ptr<Credential> default_credential(const http::Client& client
   const std::string choice = env_or("AZURE_TOKEN_CREDENTIALS", "");
   std::vector<std::unique_ptr<Credential>> links;
   const auto offer = [&](std::unique_ptr<Credential> link, bool prod, bool by_default = true) {
-    const bool wanted = choice.empty()                          ? by_default
+    const bool wanted = choice.empty()                        ? by_default
                         : equal_ignoring_case(choice, "prod") ? prod
                         : equal_ignoring_case(choice, "dev")  ? !prod && by_default
                                                               : equal_ignoring_case(choice, link->name());

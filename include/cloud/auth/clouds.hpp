@@ -39,8 +39,8 @@ struct Cloud {
       return make("AzureUSGovernment", "https://management.usgovcloudapi.net", "https://login.microsoftonline.us",
                   "https://ml.azure.us", "core.usgovcloudapi.net");
     }
-    throw ConfigError("choose a cloud", "'" + std::string(name) +
-                                            "' is not one of AzureCloud, AzureChinaCloud, AzureUSGovernment");
+    throw ConfigError("choose a cloud",
+                      "'" + std::string(name) + "' is not one of AzureCloud, AzureChinaCloud, AzureUSGovernment");
   }
 
   /// AZUREML_CURRENT_CLOUD (default AzureCloud), with the addresses that CLOUD_ARM_URL and AZURE_AUTHORITY_HOST give in

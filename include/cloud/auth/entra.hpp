@@ -28,8 +28,8 @@ class Entra {
     const std::string tried = "use the authority " + shown_url(authority_);
     if (!rest::is_private(Url::parse(authority_))) throw ConfigError(tried, "it must be an https:// address");
     for (const char c : tenant_) {
-      const bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-                        c == '.';
+      const bool good =
+          (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
       if (!good) throw ConfigError("use the tenant " + tenant_, "only letters, digits, '-' and '.' are allowed in it");
     }
   }
@@ -37,12 +37,12 @@ class Entra {
   /// Any status is a value; secrets of the form are taken out of what comes back.
   http::Response post(const std::string& tried, const std::string& what, const Form& form,
                       const CancelToken& cancel) const {
-    http::Request request{.tried = tried,
-                          .method = "POST",
-                          .url = authority_ + "/" + percent_encode(tenant_) + "/oauth2/v2.0/" + what,
-                          .headers = {{"Content-Type", "application/x-www-form-urlencoded"},
-                                      {"Accept", "application/json"}},
-                          .repeatable = true};
+    http::Request request{
+        .tried = tried,
+        .method = "POST",
+        .url = authority_ + "/" + percent_encode(tenant_) + "/oauth2/v2.0/" + what,
+        .headers = {{"Content-Type", "application/x-www-form-urlencoded"}, {"Accept", "application/json"}},
+        .repeatable = true};
     for (const auto& [key, value] : form) {
       request.body += (request.body.empty() ? "" : "&") + percent_encode(key) + "=" + percent_encode(value.reveal());
     }
@@ -60,7 +60,8 @@ class Entra {
 
   /// As post to the token endpoint; every 4xx is an AuthenticationError.
   AccessToken token(const std::string& tried, const Form& form, const CancelToken& cancel) const {
-    const http::Response response = post(tried, "token", form, cancel);
+    http::Response response = post(tried, "token", form, cancel);
+    if (response.ok() && json::parse_or_null(response.body).is_null()) response = post(tried, "token", form, cancel);
     if (response.status >= 400 && response.status < 500 && response.status != 408 && response.status != 429) {
       throw AuthenticationError(rest::describe(response));
     }
@@ -136,8 +137,8 @@ class WorkloadIdentityCredential : public Credential {
   std::string authority_;
 };
 
-/// A person opens a page and enters a code. The refresh token that comes with the first token saves doing it again while
-/// this program runs.
+/// A person opens a page and enters a code. The refresh token that comes with the first token saves doing it again
+/// while this program runs.
 class DeviceCodeCredential : public Credential {
  public:
   struct Options {
@@ -166,11 +167,10 @@ class DeviceCodeCredential : public Credential {
     const Secret id(options_.client_id);
     const Secret scopes(scope + " offline_access");
     if (!refresh_.empty()) {
-      const http::Response renewed =
-          entra.post("renew a token", "token",
-                     {{"grant_type", Secret("refresh_token")}, {"client_id", id}, {"refresh_token", refresh_},
-                      {"scope", scopes}},
-                     cancel);
+      const http::Response renewed = entra.post(
+          "renew a token", "token",
+          {{"grant_type", Secret("refresh_token")}, {"client_id", id}, {"refresh_token", refresh_}, {"scope", scopes}},
+          cancel);
       if (renewed.ok()) return keep(renewed);
       refresh_ = Secret();  // used up or revoked: the person is asked again
     }
@@ -189,12 +189,11 @@ class DeviceCodeCredential : public Credential {
     const Milliseconds end = now_ms() + json::integer(start, {"expires_in"}, 900) * 1000;
     while (now_ms() < end) {
       if (!cancel.sleep_for(interval)) cancel.check(tried);
-      const http::Response reply =
-          entra.post(tried, "token",
-                     {{"grant_type", Secret("urn:ietf:params:oauth:grant-type:device_code")},
-                      {"client_id", id},
-                      {"device_code", code}},
-                     cancel);
+      const http::Response reply = entra.post(tried, "token",
+                                              {{"grant_type", Secret("urn:ietf:params:oauth:grant-type:device_code")},
+                                               {"client_id", id},
+                                               {"device_code", code}},
+                                              cancel);
       if (reply.ok()) return keep(reply);
       const ErrorDetails why = rest::describe(reply);
       if (why.code == "slow_down") {

@@ -97,7 +97,7 @@ struct JobSpec {
   bool use_gpu = false;
   int node_count = 1;
   int processes_per_node = 1;
-  std::chrono::seconds timeout{0};  // 0: none
+  std::chrono::seconds timeout{0};        // 0: none
   std::chrono::milliseconds grace{5000};  // on this machine: from SIGTERM to SIGKILL, when canceled or timed out
   std::map<std::string, std::string> tags{};
 };

@@ -20,15 +20,15 @@
 namespace cloud {
 
 struct ProgramResult {
-  bool found = false;    // whether it could be started at all
-  int exit_code = -1;    // 128 + signal when a signal ended it
+  bool found = false;  // whether it could be started at all
+  int exit_code = -1;  // 128 + signal when a signal ended it
   bool timed_out = false;
   std::string out{};
   std::string err{};
 };
 
-/// Starts `arguments[0]` (looked for in PATH) with these arguments - no shell, no standard input - in a process group of
-/// its own, and waits. The group is killed when the time is over, when `cancel` is raised, or when it says more than
+/// Starts `arguments[0]` (looked for in PATH) with these arguments - no shell, no standard input - in a process group
+/// of its own, and waits. The group is killed when the time is over, when `cancel` is raised, or when it says more than
 /// `max_output` bytes.
 inline ProgramResult run_program(const std::vector<std::string>& arguments, std::chrono::milliseconds timeout,
                                  const CancelToken& cancel = {}, std::size_t max_output = std::size_t{1} << 20) {

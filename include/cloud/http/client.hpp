@@ -4,6 +4,7 @@
 
 #include <curl/curl.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -65,7 +66,8 @@ class Client {
     for (int attempt = 1;; ++attempt) {
       cancel.check(request.tried);
       const std::string key = request.method + " " + shown_url(request.url);
-      if (const auto wait = shared_->gate(key); wait.count() > 0 && !cancel.sleep_for(wait)) cancel.check(request.tried);
+      if (const auto wait = shared_->gate(key); wait.count() > 0 && !cancel.sleep_for(wait))
+        cancel.check(request.tried);
       Outcome outcome = follow(request, cancel);
       outcome.response.tried = request.tried;
       outcome.response.attempts = attempt;
@@ -229,13 +231,14 @@ class Client {
     CURL* curl = transfer.handle = handle.get();
     const auto set = [&](CURLoption option, auto value) {
       if (const CURLcode code = curl_easy_setopt(curl, option, value); code != CURLE_OK) {
-        throw ConfigError(request.tried, "libcurl refuses option " + std::to_string(option) + ": " +
-                                             curl_easy_strerror(code));
+        throw ConfigError(request.tried,
+                          "libcurl refuses option " + std::to_string(option) + ": " + curl_easy_strerror(code));
       }
     };
     char text[CURL_ERROR_SIZE] = "";
     set(CURLOPT_ERRORBUFFER, static_cast<char*>(text));
     set(CURLOPT_NOSIGNAL, 1L);
+    set(CURLOPT_TCP_KEEPALIVE, 1L);
 #if LIBCURL_VERSION_NUM >= 0x075500
     set(CURLOPT_PROTOCOLS_STR, "http,https");
 #else
@@ -281,7 +284,10 @@ class Client {
     const HeaderList headers(request);
     set(CURLOPT_HTTPHEADER, headers.get());
 
-    const CURLcode code = curl_easy_perform(curl);
+    const CURLcode code = [&] {
+      const NoBrokenPipe guard;
+      return curl_easy_perform(curl);
+    }();
     long status = 0;
     long request_size = 0;
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
@@ -313,6 +319,34 @@ class Client {
     outcome.may_repeat = !transfer.sunk && (is_repeatable(request) || request_size == 0);
     return outcome;
   }
+
+  // A connection that breaks while something is written to it must not end the program: TLS libraries raise SIGPIPE.
+  class NoBrokenPipe {
+   public:
+    NoBrokenPipe() {
+      sigemptyset(&pipe_);
+      sigaddset(&pipe_, SIGPIPE);
+      sigset_t pending;
+      sigpending(&pending);
+      was_pending_ = sigismember(&pending, SIGPIPE) == 1;
+      pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
+    }
+    NoBrokenPipe(const NoBrokenPipe&) = delete;
+    NoBrokenPipe& operator=(const NoBrokenPipe&) = delete;
+    ~NoBrokenPipe() {
+      const timespec at_once{};
+      if (!was_pending_) {
+        while (sigtimedwait(&pipe_, nullptr, &at_once) < 0 && errno == EINTR) {
+        }
+      }
+      pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+    }
+
+   private:
+    sigset_t pipe_{};
+    sigset_t before_{};
+    bool was_pending_ = false;
+  };
 
   class FileDescriptor {
    public:
@@ -367,7 +401,8 @@ class Client {
     if (line.substr(0, 5) == "HTTP/") {  // also after 100 Continue and a proxy's reply
       transfer.response.headers.clear();
     } else if (const std::size_t colon = line.find(':'); colon != std::string_view::npos) {
-      transfer.response.headers.add(std::string(trim(line.substr(0, colon))), std::string(trim(line.substr(colon + 1))));
+      transfer.response.headers.add(std::string(trim(line.substr(0, colon))),
+                                    std::string(trim(line.substr(colon + 1))));
     }
     return size;
   }

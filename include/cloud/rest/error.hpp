@@ -126,16 +126,12 @@ inline ErrorDetails describe(const http::Response& response) {
   ErrorDetails d = describe(response);
   switch (response.status) {
     case 401:
-    case 403:
-      throw AuthenticationError(std::move(d));
-    case 404:
-      throw NotFoundError(std::move(d));
+    case 403: throw AuthenticationError(std::move(d));
+    case 404: throw NotFoundError(std::move(d));
     case 409:
-    case 412:
-      throw ConflictError(std::move(d));
+    case 412: throw ConflictError(std::move(d));
     case 408:
-    case 504:
-      throw TimeoutError(std::move(d));
+    case 504: throw TimeoutError(std::move(d));
     default:
       if (response.status >= 300 && response.status < 400) throw NetworkError(std::move(d));
       throw Error(std::move(d));

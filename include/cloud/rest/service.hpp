@@ -75,11 +75,10 @@ class Service {
     }
   }
 
-  /// A success whose body is no JSON (cut short, or a gateway's page) is asked for once more.
+  /// A success whose body is no JSON (cut short, or a gateway's page) is asked for once more, as far as the request may
+  /// be repeated.
   Json get(const std::string& tried, const std::string& url) const {
-    http::Response response = send({.tried = tried, .url = url});
-    if (response.ok() && json::parse_or_null(response.body).is_null()) response = send({.tried = tried, .url = url});
-    return json_of(response);
+    return ask({.tried = tried, .url = url, .repeatable = true}, false);
   }
   /// Null instead of the error for 404.
   Json find(const std::string& tried, const std::string& url) const {
@@ -90,13 +89,15 @@ class Service {
     }
   }
   Json put(const std::string& tried, const std::string& url, const Json& body) const {
-    return json_of(send(with_json(tried, "PUT", url, body)), true);
+    http::Request request = with_json(tried, "PUT", url, body);
+    request.repeatable = true;
+    return ask(request, true);
   }
   /// `repeatable`: asking twice does no harm.
   Json post(const std::string& tried, const std::string& url, const Json& body, bool repeatable) const {
     http::Request request = with_json(tried, "POST", url, body);
     request.repeatable = repeatable;
-    return json_of(send(std::move(request)), true);
+    return ask(request, true);
   }
 
   static http::Request with_json(const std::string& tried, const std::string& method, const std::string& url,
@@ -125,8 +126,8 @@ class Service {
     } else if (!link.empty()) {
       page.next = absolute(url, link);
       if (!same_origin(Url::parse(page.next), Url::parse(url))) {
-        throw NetworkError(tried, "the next page is said to be on another host, " + shown_url(page.next) +
-                                      "; it is not fetched");
+        throw NetworkError(
+            tried, "the next page is said to be on another host, " + shown_url(page.next) + "; it is not fetched");
       }
     }
     return page;
@@ -153,6 +154,14 @@ class Service {
   }
 
  private:
+  Json ask(const http::Request& request, bool may_be_empty) const {
+    http::Response response = send(request);
+    const bool empty = may_be_empty && trim(response.body).empty();
+    const bool broken = response.ok() && !empty && json::parse_or_null(response.body).is_null();
+    if (broken && request.repeatable.value_or(false)) response = send(request);
+    return json_of(response, may_be_empty);
+  }
+
   static std::string without_query(const std::string& url, std::string_view key) {
     const std::size_t question = url.find('?');
     if (question == std::string::npos) return url;

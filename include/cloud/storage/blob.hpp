@@ -73,10 +73,10 @@ using Moved = std::function<void(std::uint64_t bytes)>;
 class BlobClient {
  public:
   struct Options {
-    std::uint64_t block_size = std::uint64_t{4} << 20;    // grows for files of more than 50,000 blocks
+    std::uint64_t block_size = std::uint64_t{4} << 20;     // grows for files of more than 50,000 blocks
     std::uint64_t single_upload = std::uint64_t{8} << 20;  // up to this size in one request
     std::size_t parallel = 4;
-    int patience = 6;  // how often in a row a download may break off without having got further
+    int patience = 6;               // how often in a row a download may break off without having got further
     std::optional<int> attempts{};  // for reads; absent: as the client
   };
 
@@ -119,8 +119,8 @@ class BlobClient {
       const std::uint64_t length = std::min(block, size - offset);
       const auto found = present.find(ids[i]);
       if (found == present.end() || found->second != length) {
-        put(tried, sas, blob, "comp=block&blockid=" + percent_encode(ids[i]), {},
-            http::FileRange{from, offset, length}, sums[i], std::nullopt);
+        put(tried, sas, blob, "comp=block&blockid=" + percent_encode(ids[i]), {}, http::FileRange{from, offset, length},
+            sums[i], std::nullopt);
       }
       if (moved) moved(length);
     });
@@ -204,10 +204,10 @@ class BlobClient {
     std::string marker;
     for (int pages = 0; pages < 10'000; ++pages) {
       http::Request request = base(tried, "GET");
-      const http::Response response = send(
-          std::move(request), container, "",
-          "restype=container&comp=list&include=metadata&prefix=" + percent_encode(prefix) +
-              (marker.empty() ? "" : "&marker=" + percent_encode(marker)));
+      const http::Response response =
+          send(std::move(request), container, "",
+               "restype=container&comp=list&include=metadata&prefix=" + percent_encode(prefix) +
+                   (marker.empty() ? "" : "&marker=" + percent_encode(marker)));
       const std::string& xml = rest::check(response).body;
       for (std::size_t at = xml.find("<Blob>"); at != std::string::npos; at = xml.find("<Blob>", at)) {
         const std::size_t end = std::min(xml.find("</Blob>", at), xml.size());
@@ -244,9 +244,10 @@ class BlobClient {
     return {.tried = tried, .method = method, .headers = {{"x-ms-version", kVersion}}, .redirect_anywhere = true};
   }
 
-  // Sends to the SAS URL; a refused signature (or token) is replaced. One made in the same second as the refused one can
-  // be the same, so later replacements take their time.
-  http::Response send(http::Request request, SasUrl& sas, const std::string& blob, const std::string& query = {}) const {
+  // Sends to the SAS URL; a refused signature (or token) is replaced. One made in the same second as the refused one
+  // can be the same, so later replacements take their time.
+  http::Response send(http::Request request, SasUrl& sas, const std::string& blob,
+                      const std::string& query = {}) const {
     std::string container = sas.get();
     const bool with_token = tokens_ && container.find("sig=") == std::string::npos;
     Secret token = with_token ? tokens_(Secret()) : Secret();
@@ -296,22 +297,25 @@ class BlobClient {
     const Backoff& backoff = client_.options().backoff;
     for (int tries = 1;; ++tries) {
       std::chrono::milliseconds wait = backoff.delay(tries);
+      std::optional<http::Response> response;
       try {
-        http::Response response = send(request, sas, blob, query);
-        if (response.ok()) return;
-        const bool damaged = response.headers.get("x-ms-error-code") == "Md5Mismatch";  // on its way
-        const bool refused = response.status == 403 || response.status == 409 || response.status == 412;
-        const bool again = damaged || (own && http::Client::is_transient(response.status));
-        if (own && refused && is_there(tried, sas, blob, *own)) return;
-        response.attempts = std::max(response.attempts, tries);
-        if (!again || tries >= backoff.max_attempts) rest::fail(response);
-        wait = http::Client::retry_after(response).value_or(wait);
+        response = send(request, sas, blob, query);
       } catch (const NetworkError& error) {
         if (!own || tries >= backoff.max_attempts) {
           ErrorDetails details = error.details();
           details.attempts = std::max(details.attempts, tries);
           throw NetworkError(std::move(details));
         }
+      }
+      if (response) {
+        if (response->ok()) return;
+        const bool refused = response->status == 403 || response->status == 409 || response->status == 412;
+        if (own && refused && is_there(tried, sas, blob, *own)) return;
+        const bool damaged = response->headers.get("x-ms-error-code") == "Md5Mismatch";  // on its way
+        const bool again = damaged || (own && http::Client::is_transient(response->status));
+        response->attempts = std::max(response->attempts, tries);
+        if (!again || tries >= backoff.max_attempts) rest::fail(*response);
+        wait = http::Client::retry_after(*response).value_or(wait);
       }
       if (!cancel_.sleep_for(wait)) cancel_.check(tried);
       if (own && is_there(tried, sas, blob, *own)) return;
@@ -332,9 +336,8 @@ class BlobClient {
     if (response.status == 404) rest::fail(response);
     const auto size = parse_number<std::uint64_t>(response.headers.get("Content-Length"));
     if (!response.ok() || !size) return std::nullopt;  // the signature allows GET only, or a server that has no HEAD
-    return BlobProperties{.size = *size,
-                          .md5 = response.headers.get("Content-MD5"),
-                          .etag = response.headers.get("ETag")};
+    return BlobProperties{
+        .size = *size, .md5 = response.headers.get("Content-MD5"), .etag = response.headers.get("ETag")};
   }
 
   std::map<std::string, std::uint64_t> uncommitted_blocks(const std::string& tried, SasUrl& sas,
@@ -358,8 +361,9 @@ class BlobClient {
     Digest digest = Digest::md5();
     std::vector<char> buffer(1 << 16);
     while (length > 0) {
-      const ssize_t got = ::pread(fd, buffer.data(), static_cast<std::size_t>(std::min<std::uint64_t>(length, buffer.size())),
-                                  static_cast<off_t>(offset));
+      const ssize_t got =
+          ::pread(fd, buffer.data(), static_cast<std::size_t>(std::min<std::uint64_t>(length, buffer.size())),
+                  static_cast<off_t>(offset));
       if (got < 0 && errno == EINTR) continue;
       if (got <= 0) throw FileError("read " + path.string(), "it became shorter, or cannot be read");
       const std::string_view bytes(buffer.data(), static_cast<std::size_t>(got));

@@ -20,7 +20,8 @@ namespace cloud::tracking {
 class MlflowClient {
  public:
   /// `tracking_uri`: http(s)://…, without `/api/2.0/mlflow`.
-  MlflowClient(rest::Service service, std::string tracking_uri) : service_(std::move(service)), base_(std::move(tracking_uri)) {
+  MlflowClient(rest::Service service, std::string tracking_uri)
+      : service_(std::move(service)), base_(std::move(tracking_uri)) {
     while (!base_.empty() && base_.back() == '/') base_.pop_back();
     base_ += "/api/2.0/mlflow/";
   }
@@ -131,8 +132,7 @@ class MlflowClient {
 
   std::vector<Metric> history(const std::string& run_id, const std::string& key) const {
     std::vector<Metric> series;
-    const std::string first =
-        add_query(add_query(base_ + "metrics/get-history", "run_id", run_id), "metric_key", key);
+    const std::string first = add_query(add_query(base_ + "metrics/get-history", "run_id", run_id), "metric_key", key);
     std::string token;
     do {
       const Json page = service_.get("get the metrics of run " + run_id,
@@ -142,7 +142,8 @@ class MlflowClient {
                           json::integer(point, {"timestamp"}), json::integer(point, {"step"})});
       }
       const std::string next = json::text(page, {"next_page_token"});
-      if (!next.empty() && next == token) throw NetworkError("get the metrics of run " + run_id, "the pages lead in a circle");
+      if (!next.empty() && next == token)
+        throw NetworkError("get the metrics of run " + run_id, "the pages lead in a circle");
       token = next;
     } while (!token.empty());
     return series;

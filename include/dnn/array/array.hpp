@@ -162,7 +162,7 @@ class Array {
   }
   /// Sets every element.
   template <class T>
-    requires std::is_arithmetic_v<T>
+    requires(std::is_arithmetic_v<T>)
   void fill(T value) {
     std::int64_t element = 0;  // as wide as any dtype
     kernels::convert(&element, dtype_, &value, dtype_of<T>(), 1);

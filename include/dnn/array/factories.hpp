@@ -15,7 +15,7 @@ namespace dnn::inline DNN_ABI {
 inline Array empty(const Shape& shape, DType dtype = float32) { return Array(shape, dtype); }
 
 template <class T>
-  requires std::is_arithmetic_v<T>
+  requires(std::is_arithmetic_v<T>)
 Array full(const Shape& shape, T value, DType dtype = float32) {
   Array out(shape, dtype);
   out.fill(value);
@@ -29,7 +29,8 @@ inline Array ones_like(const Array& x) { return ones(x.shape(), x.dtype()); }
 /// start, start + step, ... up to but without stop; NumPy's count, ceil((stop - start) / step). Throws ArgumentError
 /// for a step of 0.
 inline Array arange(double start, double stop, double step = 1, DType dtype = int64) {
-  if (step == 0 || !std::isfinite((stop - start) / step)) throw ArgumentError("[arange] step must not be 0, bounds finite");
+  if (step == 0 || !std::isfinite((stop - start) / step))
+    throw ArgumentError("[arange] step must not be 0, bounds finite");
   const double count = std::max(0.0, std::ceil((stop - start) / step));
   if (count > 9e15) throw ShapeError("[arange] too many elements");
   Array out({static_cast<std::int64_t>(count)}, dtype);
@@ -74,7 +75,7 @@ Array array_from(const std::vector<T>& values) {
 /// An array of the given numbers: `array({1.f, 2.f})`, `array({{1., 2.}, {3., 4.}})`, up to three levels. The dtype is
 /// that of the C++ type. Throws ShapeError for ragged rows.
 template <class T>
-  requires std::is_arithmetic_v<T>
+  requires(std::is_arithmetic_v<T>)
 Array array(std::initializer_list<T> values) {
   Array out({static_cast<std::int64_t>(values.size())}, dtype_of<T>());
   std::copy(values.begin(), values.end(), out.data<T>());
@@ -94,14 +95,14 @@ inline Array stack_rows(std::span<const Array> rows) {
 }
 }  // namespace detail
 template <class T>
-  requires std::is_arithmetic_v<T>
+  requires(std::is_arithmetic_v<T>)
 Array array(std::initializer_list<std::initializer_list<T>> rows) {
   std::vector<Array> arrays;
   for (const auto& row : rows) arrays.push_back(array<T>(row));
   return detail::stack_rows(arrays);
 }
 template <class T>
-  requires std::is_arithmetic_v<T>
+  requires(std::is_arithmetic_v<T>)
 Array array(std::initializer_list<std::initializer_list<std::initializer_list<T>>> blocks) {
   std::vector<Array> arrays;
   for (const auto& block : blocks) arrays.push_back(array<T>(block));
@@ -109,10 +110,8 @@ Array array(std::initializer_list<std::initializer_list<std::initializer_list<T>
 }
 /// A 0-dimensional array.
 template <class T>
-  requires std::is_arithmetic_v<T>
-Array scalar(T value, DType dtype = dtype_of<T>()) {
-  return full({}, value, dtype);
-}
+  requires(std::is_arithmetic_v<T>)
+Array scalar(T value, DType dtype = dtype_of<T>()) { return full({}, value, dtype); }
 
 namespace random {
 
@@ -123,7 +122,8 @@ inline Array uniform(const Shape& shape, double low = 0, double high = 1, DType 
   if (out.dtype() == DType::float64) {
     const auto stream = default_generator().draw(static_cast<std::uint64_t>(n + 1) / 2);
     double* p = out.data<double>();
-    for (std::int64_t i = 0; i < n; ++i) p[i] = low + (high - low) * stream.uniform_double(static_cast<std::uint64_t>(i));
+    for (std::int64_t i = 0; i < n; ++i)
+      p[i] = low + (high - low) * stream.uniform_double(static_cast<std::uint64_t>(i));
   } else {
     const auto stream = default_generator().draw(static_cast<std::uint64_t>(n + 3) / 4);
     float* p = out.data<float>();

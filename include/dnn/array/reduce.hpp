@@ -50,7 +50,7 @@ inline Shape reduced_shape(const Shape& shape, unsigned mask, bool keepdims) {
 /// Reduces the masked axes by kernels::Sum, Max or Min; the result keeps them with size 1. float32, float64 and int64;
 /// other dtypes are computed in these and converted back.
 template <class Op>
-Array reduce_axes(const Array& x, unsigned mask) {
+[[gnu::noinline]] Array reduce_axes(const Array& x, unsigned mask) {
   const DType compute = is_float(x.dtype()) ? compute_dtype(x.dtype()) : DType::int64;
   Array current = x.to(compute);
   const auto step = [&]<class T>(std::type_identity<T>) {

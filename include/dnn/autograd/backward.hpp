@@ -144,10 +144,11 @@ class BackwardEngine {
       const auto& input = function.inputs_[i];
       if (!gx[i].defined() || !function.wanted(i) || !input->requires_grad) continue;
       if (gx[i].shape() != input->shape || gx[i].dtype() != input->dtype) {
-        throw GradientError(concat("[", function.name(), "] backward returned ", gx[i].array(), " as the gradient of input ",
-                                   i, ", which is ", input->dtype, " ", input->shape));
+        throw GradientError(concat("[", function.name(), "] backward returned ", gx[i].array(),
+                                   " as the gradient of input ", i, ", which is ", input->dtype, " ", input->shape));
       }
-      if (config().debug) [[unlikely]] detail::check_finite(function.name(), "gradient", gx[i].array());
+      if (config().debug) [[unlikely]]
+        detail::check_finite(function.name(), "gradient", gx[i].array());
       accumulate(input, std::move(gx[i]));
     }
   }
@@ -173,8 +174,8 @@ inline Variable initial_gradient(const Variable& root) {
 
 }  // namespace detail
 
-/// `Variable::backward` from several roots at once. `grad_outputs` is empty (each root starts as described there) or has
-/// one gradient for each.
+/// `Variable::backward` from several roots at once. `grad_outputs` is empty (each root starts as described there) or
+/// has one gradient for each.
 inline void backward(std::span<const Variable> outputs, std::span<const Variable> grad_outputs = {},
                      const BackwardOptions& options = {}) {
   DNN_EXPECT("backward", (grad_outputs.empty() || grad_outputs.size() == outputs.size()));
@@ -232,8 +233,8 @@ inline Variables grad(std::span<const Variable> outputs, std::span<const Variabl
     std::uint64_t wanted = 0;
     const auto in = f->inputs();
     for (std::size_t i = 0; i < in.size(); ++i) {
-      const bool leads = filter.asked.contains(in[i].get()) ||
-                         (in[i]->creator && filter.functions.contains(in[i]->creator.get()));
+      const bool leads =
+          filter.asked.contains(in[i].get()) || (in[i]->creator && filter.functions.contains(in[i]->creator.get()));
       if (leads) wanted |= i < 64 ? std::uint64_t{1} << i : std::uint64_t{1} << 63;
     }
     if (wanted) filter.functions.emplace(f.get(), wanted);

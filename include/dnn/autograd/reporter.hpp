@@ -25,31 +25,31 @@ namespace dnn::inline DNN_ABI {
 class ReportedValue {
  public:
   template <class T>
-    requires std::is_arithmetic_v<T> ReportedValue(T number, double weight = 1)
-        : number_(static_cast<double>(number)), weight_(weight) {}
-    ReportedValue(const Variable& variable, double weight = 1) : variable_(variable), weight_(weight) {}
-    ReportedValue(const Array& array, double weight = 1) : variable_(array), weight_(weight) {}
+    requires(std::is_arithmetic_v<T>)
+  ReportedValue(T number, double weight = 1) : number_(static_cast<double>(number)), weight_(weight) {}
+  ReportedValue(const Variable& variable, double weight = 1) : variable_(variable), weight_(weight) {}
+  ReportedValue(const Array& array, double weight = 1) : variable_(array), weight_(weight) {}
 
-    /// True for numbers and 0-dimensional arrays: only these take part in means.
-    bool is_scalar() const noexcept {
-      return !variable_.defined() || (variable_.array().defined() && variable_.array().ndim() == 0);
-    }
-    /// Throws ShapeError unless `is_scalar()`.
-    double number() const { return variable_.defined() ? variable_.item() : number_; }
-    double weight() const noexcept { return weight_; }
-    /// The reported variable, undefined for a number. Its graph is cut unless `config().keep_graph_on_report`.
-    const Variable& variable() const noexcept { return variable_; }
+  /// True for numbers and 0-dimensional arrays: only these take part in means.
+  bool is_scalar() const noexcept {
+    return !variable_.defined() || (variable_.array().defined() && variable_.array().ndim() == 0);
+  }
+  /// Throws ShapeError unless `is_scalar()`.
+  double number() const { return variable_.defined() ? variable_.item() : number_; }
+  double weight() const noexcept { return weight_; }
+  /// The reported variable, undefined for a number. Its graph is cut unless `config().keep_graph_on_report`.
+  const Variable& variable() const noexcept { return variable_; }
 
-    /// The same data without the graph behind it.
-    ReportedValue without_graph() const {
-      if (!variable_.defined() || !variable_.creator()) return *this;
-      return {variable_.array(), weight_};
-    }
+  /// The same data without the graph behind it.
+  ReportedValue without_graph() const {
+    if (!variable_.defined() || !variable_.creator()) return *this;
+    return {variable_.array(), weight_};
+  }
 
-   private:
-    double number_ = 0;
-    Variable variable_;
-    double weight_;
+ private:
+  double number_ = 0;
+  Variable variable_;
+  double weight_;
 };
 
 /// Reported values by name, in the order in which the names first came.

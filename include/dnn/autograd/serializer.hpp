@@ -1,7 +1,7 @@
 /// The one list of an object's fields: `void serialize(Serializer& s)`.
 ///
-/// Links, optimizers, iterators, updaters and the trainer each have one. Saving, loading, listing parameters, copying and
-/// moving between devices are all serializers that walk it:
+/// Links, optimizers, iterators, updaters and the trainer each have one. Saving, loading, listing parameters, copying
+/// and moving between devices are all serializers that walk it:
 ///
 ///     void serialize(Serializer& s) {
 ///       s("W", W);
@@ -27,7 +27,9 @@ namespace dnn::inline DNN_ABI {
 class Serializer;
 
 template <class T>
-concept Serializable = requires(T& object, Serializer& s) { object.serialize(s); };
+concept Serializable = requires(T& object, Serializer& s) {
+  object.serialize(s);
+};
 
 /// Visits named values. Keys are paths joined by '/', without a leading one: Chainer's npz names.
 class Serializer {
@@ -96,7 +98,10 @@ class Serializer {
       value = static_cast<T>(wide);
     } else if constexpr (std::same_as<T, std::string>) {
       on_string(value);
-    } else if constexpr (requires { value.has_value(); value.emplace(); }) {
+    } else if constexpr (requires {
+                           value.has_value();
+                           value.emplace();
+                         }) {
       if (on_optional(value.has_value())) {
         if (!value) value.emplace();
         visit(*value);
@@ -104,7 +109,12 @@ class Serializer {
         value.reset();
       }
     } else {
-      static_assert(requires { value.begin(); value.size(); }, "not serializable: give the type a serialize(Serializer&)");
+      static_assert(
+          requires {
+            value.begin();
+            value.size();
+          },
+          "not serializable: give the type a serialize(Serializer&)");
       std::size_t index = 0;
       for (auto& element : value) (*this)(to_text(index++), element);
     }

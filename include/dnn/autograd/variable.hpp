@@ -4,9 +4,9 @@
 ///
 ///     Variable -> body -> VariableNode -> FunctionNode (creator) -> VariableNodes of its inputs -> ...
 ///
-/// A node knows its body weakly and a function its outputs weakly, so an activation dies as soon as neither the user nor
-/// a function that asked to keep it (`retain_inputs`, `retain_outputs`) holds it. A graph belongs to one thread at a time;
-/// parameters may be read by several.
+/// A node knows its body weakly and a function its outputs weakly, so an activation dies as soon as neither the user
+/// nor a function that asked to keep it (`retain_inputs`, `retain_outputs`) holds it. A graph belongs to one thread at
+/// a time; parameters may be read by several.
 #pragma once
 
 #include <atomic>
@@ -68,7 +68,7 @@ class Variable {
   explicit Variable(const Array& data, const VariableOptions& options = {});
   /// Where a function takes a Variable, an Array is taken as a constant: no gradient is kept for it.
   template <class A>
-    requires std::same_as<A, Array>
+    requires(std::same_as<A, Array>)
   Variable(const A& data) : body_(make_ref<detail::VariableBody>(data, false)) {}
   explicit Variable(Ref<detail::VariableBody> body) noexcept : body_(std::move(body)) {}
 

@@ -45,8 +45,8 @@ inline DType dtype_from_name(std::string_view name) {
   for (int i = 0; i < 8; ++i) {
     if (name_of(static_cast<DType>(i)) == name) return static_cast<DType>(i);
   }
-  throw DTypeError(concat("[dtype] '", name,
-                          "' is not a dtype; known are float32 float64 float16 bfloat16 int32 int64 uint8 bool"));
+  throw DTypeError(
+      concat("[dtype] '", name, "' is not a dtype; known are float32 float64 float16 bfloat16 int32 int64 uint8 bool"));
 }
 
 /// The dtype of a C++ scalar type.
@@ -103,20 +103,20 @@ constexpr DType promote(DType a, DType b) noexcept {
   return rank(a) > rank(b) ? a : b;
 }
 
-/// `static_cast` that goes through float for the 16-bit types, and is defined for all values: a float beyond the range of an
-/// integer type becomes its nearest end, NaN becomes 0.
+/// `static_cast` that goes through float for the 16-bit types, and is defined for all values: a float beyond the range
+/// of an integer type becomes its nearest end, NaN becomes 0.
 template <class To, class From>
 DNN_HD To cast_scalar(From value) noexcept {
   if constexpr (std::same_as<To, From>) return value;
-  else if constexpr (std::same_as<From, float16> || std::same_as<From, bfloat16>) return cast_scalar<To>(static_cast<float>(value));
+  else if constexpr (std::same_as<From, float16> || std::same_as<From, bfloat16>)
+    return cast_scalar<To>(static_cast<float>(value));
   else if constexpr (std::same_as<To, float16> || std::same_as<To, bfloat16>) return To(static_cast<float>(value));
   else if constexpr (std::floating_point<From> && std::integral<To> && !std::same_as<To, bool>) {
     constexpr To least = std::numeric_limits<To>::min(), most = std::numeric_limits<To>::max();
     if (value >= static_cast<From>(most)) return most;
     if (value > static_cast<From>(least)) return static_cast<To>(value);
     return value != value ? To(0) : least;
-  }
-  else return static_cast<To>(value);
+  } else return static_cast<To>(value);
 }
 
 }  // namespace dnn::inline DNN_ABI

@@ -1,4 +1,5 @@
-/// `DNN_EXPECT("linear", x.shape()[1] == W.shape()[1])`: checks that hold in every build type and say what they compared.
+/// `DNN_EXPECT("linear", x.shape()[1] == W.shape()[1])`: checks that hold in every build type and say what they
+/// compared.
 #pragma once
 
 #include <string>
@@ -23,10 +24,10 @@ template <class L>
 struct Left {
   const L& value;
 
-#define DNN_EXPECT_OPERATOR(op, negated)                                    \
-  template <class R>                                                        \
-  friend Comparison<L, R> operator op(Left left, const R& right) {          \
-    return {left.value, right, " " negated " ", left.value op right};       \
+#define DNN_EXPECT_OPERATOR(op, negated)                              \
+  template <class R>                                                  \
+  friend Comparison<L, R> operator op(Left left, const R& right) {    \
+    return {left.value, right, " " negated " ", left.value op right}; \
   }
   DNN_EXPECT_OPERATOR(==, "!=")
   DNN_EXPECT_OPERATOR(!=, "==")
@@ -37,7 +38,8 @@ struct Left {
 #undef DNN_EXPECT_OPERATOR
 };
 
-/// Takes the left operand: `<=>` binds tighter than the comparisons, looser than arithmetic, and no compiler warns of it.
+/// Takes the left operand: `<=>` binds tighter than the comparisons, looser than arithmetic, and no compiler warns of
+/// it.
 struct Decompose {
   template <class L>
   friend Left<L> operator<=>(Decompose, const L& value) {
@@ -67,7 +69,8 @@ template <class L, class R>
 
 }  // namespace dnn::inline DNN_ABI::detail
 
-/// Throws ArgumentError `[op] expression does not hold: left != right` unless `expression`, a comparison or a bool, holds.
+/// Throws ArgumentError `[op] expression does not hold: left != right` unless `expression`, a comparison or a bool,
+/// holds.
 #define DNN_EXPECT(op, ...)                                                                            \
   do {                                                                                                 \
     if (!::dnn::detail::holds(::dnn::detail::Decompose{} <=> __VA_ARGS__)) [[unlikely]] {              \

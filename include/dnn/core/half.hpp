@@ -1,4 +1,5 @@
-/// float16 and bfloat16: storage formats. Arithmetic happens in float; these types only convert, rounding to nearest even.
+/// float16 and bfloat16: storage formats. Arithmetic happens in float; these types only convert, rounding to nearest
+/// even.
 #pragma once
 
 #include <bit>
@@ -40,7 +41,8 @@ struct float16 {
     } else if (magnitude >= 0x00800000u) {
       f = magnitude + 0x38000000u;
     } else {
-      f = std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude + 0x38800000u) - std::bit_cast<float>(0x38800000u));
+      f = std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude + 0x38800000u) -
+                                       std::bit_cast<float>(0x38800000u));
     }
     return std::bit_cast<float>(f | sign);
   }

@@ -51,7 +51,8 @@ class Shape {
   }
   Shape without(int axis) const {
     Shape out = *this;
-    for (int i = axis; i + 1 < ndim_; ++i) out.sizes_[static_cast<std::size_t>(i)] = sizes_[static_cast<std::size_t>(i + 1)];
+    for (int i = axis; i + 1 < ndim_; ++i)
+      out.sizes_[static_cast<std::size_t>(i)] = sizes_[static_cast<std::size_t>(i + 1)];
     out.sizes_[static_cast<std::size_t>(--out.ndim_)] = 0;
     return out;
   }

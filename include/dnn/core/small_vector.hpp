@@ -1,4 +1,5 @@
-/// A vector that keeps its first `N` elements in place: the argument lists of functions and shapes never touch the heap.
+/// A vector that keeps its first `N` elements in place: the argument lists of functions and shapes never touch the
+/// heap.
 #pragma once
 
 #include <cstddef>
@@ -22,7 +23,10 @@ class SmallVector {
   explicit SmallVector(std::size_t count) { resize(count); }
   SmallVector(std::initializer_list<T> values) : SmallVector(values.begin(), values.end()) {}
   template <class It>
-    requires requires(It it) { *it; ++it; }
+    requires requires(It it) {
+      *it;
+      ++it;
+    }
   SmallVector(It first, It last) {
     for (; first != last; ++first) push_back(*first);
   }
@@ -83,7 +87,7 @@ class SmallVector {
     grow();
     return emplace_back(std::move(value));
   }
-  void grow() {
+  [[gnu::noinline, gnu::cold]] void grow() {
     const std::size_t capacity = 2 * capacity_;
     T* data = std::allocator<T>{}.allocate(capacity);
     for (std::size_t i = 0; i < size_; ++i) {

@@ -3,6 +3,7 @@
 
 #include <charconv>
 #include <concepts>
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -13,7 +14,7 @@ namespace dnn::inline DNN_ABI {
 
 /// The shortest text that reads back as the same number; `nan`, `inf`, `-inf` for the rest.
 template <class T>
-  requires std::is_arithmetic_v<T>
+  requires(std::is_arithmetic_v<T>)
 std::string to_text(T value) {
   if constexpr (std::same_as<T, bool>) {
     return value ? "true" : "false";
@@ -27,14 +28,35 @@ std::string to_text(T value) {
 }
 inline std::string to_text(std::string_view text) { return std::string(text); }
 
-/// Joins the texts of its arguments; every type with a `to_text` overload can take part. Compiled for size: it makes
-/// messages. By value, so that literals of different lengths share one instantiation.
-template <class... Parts>
-  requires requires(const Parts&... parts) { (to_text(parts), ...); }
-[[gnu::cold, gnu::noinline]] std::string concat(Parts... parts) {
+namespace detail {
+
+/// A value that can become text, without its type.
+struct TextPart {
+  const void* value;
+  std::string (*text)(const void*);
+
+  template <class T>
+  TextPart(const T& v) noexcept
+      : value(&v), text([](const void* p) { return to_text(*static_cast<const T*>(p)); }) {}
+  TextPart(const char* literal) noexcept
+      : value(literal), text([](const void* p) { return std::string(static_cast<const char*>(p)); }) {}
+};
+
+[[gnu::cold, gnu::noinline]] inline std::string join(const TextPart* parts, std::size_t count) {
   std::string out;
-  ((out += to_text(parts)), ...);
+  for (std::size_t i = 0; i < count; ++i) out += parts[i].text(parts[i].value);
   return out;
+}
+
+}  // namespace detail
+
+/// Joins the texts of its arguments; every type with a `to_text` overload can take part. There are hundreds of calls, all
+/// on the way to an error: each compiles to a list of pointers, and one function does the work.
+template <class... Parts>
+  requires(requires(const Parts&... parts) { (to_text(parts), ...); })
+[[gnu::always_inline]] inline std::string concat(const Parts&... parts) {
+  const detail::TextPart list[] = {detail::TextPart(parts)...};
+  return detail::join(list, sizeof...(parts));
 }
 
 }  // namespace dnn::inline DNN_ABI

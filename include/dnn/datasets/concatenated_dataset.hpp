@@ -11,7 +11,7 @@ namespace dnn::inline DNN_ABI::datasets {
 class ConcatenatedDataset : public Dataset {
  public:
   template <class... Datasets>
-    requires dnn::detail::DatasetsFor<ConcatenatedDataset, Datasets...>
+    requires(dnn::detail::DatasetsFor<ConcatenatedDataset, Datasets...>)
   explicit ConcatenatedDataset(const Datasets&... parts) : parts_{DatasetRef(parts)...} {}
   explicit ConcatenatedDataset(std::vector<DatasetRef> parts) : parts_(std::move(parts)) {}
 

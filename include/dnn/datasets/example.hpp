@@ -19,9 +19,10 @@ namespace detail {
 inline Array field_from(const Array& array) { return array; }
 /// As in Chainer: an integer is int64, a floating-point number float64.
 template <class T>
-  requires std::is_arithmetic_v<T> Array field_from(T value) {
-    return scalar(value, std::same_as<T, bool> ? boolean : std::is_integral_v<T> ? int64 : float64);
-  }
+  requires(std::is_arithmetic_v<T>)
+Array field_from(T value) {
+  return scalar(value, std::same_as<T, bool> ? boolean : std::is_integral_v<T> ? int64 : float64);
+}
 template <class T>
 concept Field = std::convertible_to<T, Array> || std::is_arithmetic_v<std::remove_cvref_t<T>>;
 }  // namespace detail

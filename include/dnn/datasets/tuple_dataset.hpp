@@ -12,7 +12,7 @@ namespace dnn::inline DNN_ABI::datasets {
 class TupleDataset : public Dataset {
  public:
   template <class... Columns>
-    requires dnn::detail::DatasetsFor<TupleDataset, Columns...>
+    requires(dnn::detail::DatasetsFor<TupleDataset, Columns...>)
   explicit TupleDataset(const Columns&... columns) : TupleDataset(std::vector<DatasetRef>{DatasetRef(columns)...}) {}
   explicit TupleDataset(std::vector<DatasetRef> columns) : columns_(std::move(columns)) {
     if (columns_.empty()) throw ArgumentError("[TupleDataset] there is no column");

@@ -1,4 +1,5 @@
-/// The node behind every elementwise function. An op is a struct with its formula and its derivative, each written once:
+/// The node behind every elementwise function. An op is a struct with its formula and its derivative, each written
+/// once:
 ///
 ///     struct Tanh {
 ///       static constexpr std::string_view name = "Tanh";
@@ -10,8 +11,8 @@
 ///
 /// `grad<I>(gy, inputs..., output)` is the gradient of input I. Given packs of numbers it is the fused kernel; given
 /// Variables it builds the graph of the second derivative. Values that `retain` does not name must not be used.
-/// Operands broadcast; the gradient of a broadcast operand is summed back to its shape. Operands have one dtype, a float
-/// one unless the op declares `static constexpr bool integers = true`.
+/// Operands broadcast; the gradient of a broadcast operand is summed back to its shape. Operands have one dtype, a
+/// float one unless the op declares `static constexpr bool integers = true`.
 #pragma once
 
 #include <array>
@@ -40,7 +41,8 @@ class ElementwiseNode : public FunctionNode {
   void check(std::span<const Array> x) const final {
     for (const auto& a : x) {
       if (a.dtype() != x[0].dtype()) {
-        throw DTypeError(concat("[", name(), "] operands are ", x[0].dtype(), " and ", a.dtype(), "; cast one of them"));
+        throw DTypeError(
+            concat("[", name(), "] operands are ", x[0].dtype(), " and ", a.dtype(), "; cast one of them"));
       }
     }
     if (!traits_.integers && !is_float(x[0].dtype())) {
@@ -140,8 +142,8 @@ class Elementwise final : public ElementwiseNode {
     return {kernels::elementwise_kernel<Gradient<static_cast<int>(I)>, Arity + 2, false>()...};
   }
   static constexpr auto gradients = gradient_kernels(std::make_index_sequence<Arity>{});
-  static constexpr Traits traits{Op::name, Op::retain, integers, kernels::elementwise_kernel<Forward, Arity, integers>(),
-                                 gradients.data()};
+  static constexpr Traits traits{Op::name, Op::retain, integers,
+                                 kernels::elementwise_kernel<Forward, Arity, integers>(), gradients.data()};
 
   Variable gradient_graph(std::size_t i, const Variable& gy) override {
     return graph(i, gy, std::make_index_sequence<Arity>{});

@@ -15,20 +15,20 @@ namespace dnn::inline DNN_ABI::initializers {
 /// A number everywhere, or the elements of an array, which is broadcast. Throws ShapeError where it does not fit.
 struct Constant {
   template <class T>
-    requires std::is_arithmetic_v<T> Constant(T fill_value)
-        : value_(full({}, static_cast<double>(fill_value), float64)) {}
-    Constant(Array values) : value_(std::move(values)) {}
+    requires(std::is_arithmetic_v<T>)
+  Constant(T fill_value) : value_(full({}, static_cast<double>(fill_value), float64)) {}
+  Constant(Array values) : value_(std::move(values)) {}
 
-    void operator()(Array& array) const {
-      if (value_.ndim() == 0) {
-        array.fill(value_.item());
-      } else {
-        array.assign(broadcast_to(value_, array.shape()).array());
-      }
+  void operator()(Array& array) const {
+    if (value_.ndim() == 0) {
+      array.fill(value_.item());
+    } else {
+      array.assign(broadcast_to(value_, array.shape()).array());
     }
+  }
 
-   private:
-    Array value_;
+ private:
+  Array value_;
 };
 
 struct Zero {

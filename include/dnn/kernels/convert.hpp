@@ -33,9 +33,8 @@ void convert_through(void* dst, DType dst_dtype, const void* src, DType src_dtyp
     visit_dtype(src_dtype, [&]<class T>(std::type_identity<T>) {
       convert_block(wide, static_cast<const T*>(src) + begin, count);
     });
-    visit_dtype(dst_dtype, [&]<class T>(std::type_identity<T>) {
-      convert_block(static_cast<T*>(dst) + begin, wide, count);
-    });
+    visit_dtype(dst_dtype,
+                [&]<class T>(std::type_identity<T>) { convert_block(static_cast<T*>(dst) + begin, wide, count); });
   }
 }
 
@@ -50,11 +49,7 @@ inline void convert(void* dst, DType dst_dtype, const void* src, DType src_dtype
   if (!is_float(dst_dtype) && !is_float(src_dtype)) {
     return detail::convert_through<std::int64_t>(dst, dst_dtype, src, src_dtype, n);
   }
-  if (dst_dtype == DType::float64 || src_dtype == DType::float64 || itemsize(src_dtype) > 2) {
-    return detail::convert_through<double>(dst, dst_dtype, src, src_dtype, n);
-  }
-  // Everything of 8 or 16 bits is exact in float.
-  detail::convert_through<float>(dst, dst_dtype, src, src_dtype, n);
+  detail::convert_through<double>(dst, dst_dtype, src, src_dtype, n);
 }
 
 /// Sets n elements of `item` bytes to the one at `value`.

@@ -85,8 +85,7 @@ void copy_strided(Word* dst, const Word* src, const CopyLoops& loops) {
         s += (rest % loops.sizes[a]) * loops.src[a];
         rest /= loops.sizes[a];
       }
-      copy_plane(dst + d, src + s, rows, loops.dst[row], loops.src[row], columns, loops.dst[column],
-                 loops.src[column]);
+      copy_plane(dst + d, src + s, rows, loops.dst[row], loops.src[row], columns, loops.dst[column], loops.src[column]);
     }
   });
 }

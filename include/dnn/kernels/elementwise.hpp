@@ -150,7 +150,8 @@ inline void elementwise_drive(ElementwiseBlock block, const void* f, DType compu
   const auto out_item = static_cast<std::int64_t>(itemsize(out_dtype));
   const auto n = shape.size();
   if (n == 0) return;
-  if (n <= elementwise_grain && std::all_of(operands.begin(), operands.end(), [&](const Operand& o) { return *o.shape == shape; })) {
+  if (n <= elementwise_grain &&
+      std::all_of(operands.begin(), operands.end(), [&](const Operand& o) { return *o.shape == shape; })) {
     // Small and nothing to broadcast: what the overhead of small networks consists of.
     constexpr std::int64_t ones[max_operands] = {1, 1, 1, 1, 1, 1};
     const std::byte* in[max_operands];
@@ -191,8 +192,8 @@ inline void elementwise_drive(ElementwiseBlock block, const void* f, DType compu
 struct ElementwiseKernel {
   ElementwiseBlock single, real, integer;
 
-  /// out = f(operands...). Operands and the result are converted from and to their dtypes around the compute type: float
-  /// for 16-bit floats, int64 for the integers and bool.
+  /// out = f(operands...). Operands and the result are converted from and to their dtypes around the compute type:
+  /// float for 16-bit floats, int64 for the integers and bool.
   void run(const void* f, void* out, DType out_dtype, const Shape& shape, std::span<const Operand> operands) const {
     const DType dtype = operands[0].dtype;
     if (dtype == DType::float64) return elementwise_drive(real, f, DType::float64, out, out_dtype, shape, operands);
@@ -204,19 +205,18 @@ struct ElementwiseKernel {
 /// The kernel of F, a callable on packs with `Arity` arguments.
 template <class F, std::size_t Arity, bool Integers>
 constexpr ElementwiseKernel elementwise_kernel() noexcept {
-  return []<std::size_t... I>(std::index_sequence<I...>) -> ElementwiseKernel {
-    if constexpr (Integers) {
-      return {&elementwise_block<float, F, I...>, &elementwise_block<double, F, I...>,
-              &elementwise_block<std::int64_t, F, I...>};
-    } else {
-      return {&elementwise_block<float, F, I...>, &elementwise_block<double, F, I...>, nullptr};
-    }
-  }(std::make_index_sequence<Arity>{});
+  constexpr auto make = []<std::size_t... I>(std::index_sequence<I...>) {
+    ElementwiseKernel kernel{&elementwise_block<float, F, I...>, &elementwise_block<double, F, I...>, nullptr};
+    if constexpr (Integers) kernel.integer = &elementwise_block<std::int64_t, F, I...>;
+    return kernel;
+  };
+  return make(std::make_index_sequence<Arity>{});
 }
 
 /// out = f(operands...), for operands of float dtypes; the first one's dtype is computed in.
 template <class F, std::size_t Arity>
-void elementwise(const F& f, void* out, DType out_dtype, const Shape& shape, const std::array<Operand, Arity>& operands) {
+void elementwise(const F& f, void* out, DType out_dtype, const Shape& shape,
+                 const std::array<Operand, Arity>& operands) {
   elementwise_kernel<F, Arity, false>().run(&f, out, out_dtype, shape, operands);
 }
 

@@ -2,8 +2,9 @@
 ///
 /// The blocked product follows Goto and van de Geijn, "Anatomy of high-performance matrix multiplication" (TOMS 2008):
 /// panels of B that stay in the last-level cache, blocks of A that stay in L2, and a register tile of C.
-/// Written here rather than taken from Eigen because instantiating Eigen's product for two types and four storage orders
-/// costs a user 4 s of compile time, and because small and thin products, which training is full of, want no packing.
+/// Written here rather than taken from Eigen because instantiating Eigen's product for two types and four storage
+/// orders costs a user 4 s of compile time, and because small and thin products, which training is full of, want no
+/// packing.
 #pragma once
 
 #include <algorithm>
@@ -28,7 +29,9 @@ struct StridedMatrix {
   const T* data;
   std::int64_t row, column;
 
-  StridedMatrix block(std::int64_t i, std::int64_t j) const noexcept { return {data + i * row + j * column, row, column}; }
+  StridedMatrix block(std::int64_t i, std::int64_t j) const noexcept {
+    return {data + i * row + j * column, row, column};
+  }
 };
 
 /// Tile of C held in registers: tile_rows x (2 packs), sized for 32 vector registers (AVX-512) or 16.
@@ -48,8 +51,9 @@ struct PacketFor {
   using Half = typename Eigen::internal::unpacket_traits<Packet>::half;
   static constexpr int size = Eigen::internal::unpacket_traits<Packet>::size;
   static constexpr bool fits = Width % size == 0, smaller = !std::is_same_v<Half, Packet>;
-  using type = typename std::conditional_t<fits, std::type_identity<Packet>,
-                                           std::conditional_t<smaller, PacketFor<Width, T, Half>, std::type_identity<T>>>::type;
+  using type =
+      typename std::conditional_t<fits, std::type_identity<Packet>,
+                                  std::conditional_t<smaller, PacketFor<Width, T, Half>, std::type_identity<T>>>::type;
 };
 
 /// out[p * Width + r] = x[r * row + p] for r < Width and p < depth: square blocks are transposed in registers.
@@ -82,7 +86,8 @@ void pack_panels(T* out, StridedMatrix<T> x, std::int64_t count, std::int64_t de
     const auto rows = std::min<std::int64_t>(Width, count - i);
     const auto panel = x.block(i, 0);
     if (rows == Width && panel.row == 1) {
-      for (std::int64_t p = 0; p < depth; ++p) std::memcpy(out + p * Width, panel.data + p * panel.column, Width * sizeof(T));
+      for (std::int64_t p = 0; p < depth; ++p)
+        std::memcpy(out + p * Width, panel.data + p * panel.column, Width * sizeof(T));
     } else if (rows == Width && panel.column == 1) {
       transpose_panel<Width>(out, panel.data, panel.row, depth);
     } else {
@@ -122,8 +127,10 @@ void gemm_blocked(std::int64_t m, std::int64_t n, std::int64_t k, StridedMatrix<
                   std::int64_t ldc) {
   constexpr std::int64_t mr = tile_rows, nr = tile_columns<T>;
   const auto round_up = [](std::int64_t x, std::int64_t to) { return (x + to - 1) / to * to; };
-  const auto a_bytes = static_cast<std::size_t>(round_up(std::min(m, block_rows), mr) * std::min(k, block_depth)) * sizeof(T);
-  const auto b_bytes = static_cast<std::size_t>(round_up(std::min(n, block_columns), nr) * std::min(k, block_depth)) * sizeof(T);
+  const auto a_bytes =
+      static_cast<std::size_t>(round_up(std::min(m, block_rows), mr) * std::min(k, block_depth)) * sizeof(T);
+  const auto b_bytes =
+      static_cast<std::size_t>(round_up(std::min(n, block_columns), nr) * std::min(k, block_depth)) * sizeof(T);
   T* a_panels = static_cast<T*>(host_pool().allocate(a_bytes));
   T* b_panels = static_cast<T*>(host_pool().allocate(b_bytes));
   for (std::int64_t j0 = 0; j0 < n; j0 += block_columns) {

@@ -1,7 +1,7 @@
 /// One SIMD register of numbers, with the operators and functions that an op's formula may use.
 ///
-/// A formula is a template over its value type: given packs it is the CPU kernel, given Variables it builds the graph of
-/// its own derivative. Arithmetic is the compiler's vector extension; transcendental functions are Eigen's.
+/// A formula is a template over its value type: given packs it is the CPU kernel, given Variables it builds the graph
+/// of its own derivative. Arithmetic is the compiler's vector extension; transcendental functions are Eigen's.
 #pragma once
 
 #include <Eigen/Core>
@@ -37,8 +37,8 @@ struct Pack {
   explicit Pack(Vector vector) noexcept : v(vector) {}
   /// The same number in every lane.
   template <class S>
-    requires std::is_arithmetic_v<S>
-  Pack(S scalar) noexcept : v(Vector{} + static_cast<T>(scalar)) {}
+    requires(std::is_arithmetic_v<S>)
+  Pack(S scalar) : v(Vector{} + static_cast<T>(scalar)) {}
 
   static Pack load(const T* p) noexcept {
     Pack out;
@@ -91,10 +91,10 @@ Pack<T> through_eigen(Pack<T> x, F f) noexcept {
 }
 }  // namespace detail
 
-#define DNN_PACK_FUNCTION(name)                                                  \
-  template <class T>                                                             \
-  Pack<T> name(Pack<T> x) noexcept {                                             \
-    return detail::through_eigen(x, [](const auto& a) { return a.name(); });     \
+#define DNN_PACK_FUNCTION(name)                                              \
+  template <class T>                                                         \
+  Pack<T> name(Pack<T> x) noexcept {                                         \
+    return detail::through_eigen(x, [](const auto& a) { return a.name(); }); \
   }
 DNN_PACK_FUNCTION(log)
 DNN_PACK_FUNCTION(log1p)
@@ -117,7 +117,8 @@ Pack<T> exp(Pack<T> x) noexcept {
   return where(x < Pack<T>(smallest), 0, eigen_exp(x));
 }
 
-/// The processor's own, correctly rounded: where Eigen prefers an approximation, infinity gives NaN, or the last bit is off.
+/// The processor's own, correctly rounded: where Eigen prefers an approximation, infinity gives NaN, or the last bit is
+/// off.
 template <class T>
 Pack<T> sqrt(Pack<T> x) noexcept {
 #if defined(__AVX512F__)

@@ -16,9 +16,13 @@ namespace dnn::inline DNN_ABI::kernels {
 
 struct Sum {
   template <class T>
-  static constexpr T identity() noexcept { return T(0); }
+  static constexpr T identity() noexcept {
+    return T(0);
+  }
   template <class V>
-  V operator()(V a, V b) const noexcept { return a + b; }
+  V operator()(V a, V b) const noexcept {
+    return a + b;
+  }
 };
 /// NaN if any element is NaN, as NumPy.
 struct Max {
@@ -28,9 +32,13 @@ struct Max {
     else return std::numeric_limits<T>::lowest();
   }
   template <class T>
-  T operator()(T a, T b) const noexcept { return a > b || a != a ? a : b; }
+  T operator()(T a, T b) const noexcept {
+    return a > b || a != a ? a : b;
+  }
   template <class T>
-  Pack<T> operator()(Pack<T> a, Pack<T> b) const noexcept { return maximum(a, b); }
+  Pack<T> operator()(Pack<T> a, Pack<T> b) const noexcept {
+    return maximum(a, b);
+  }
 };
 struct Min {
   template <class T>
@@ -39,9 +47,13 @@ struct Min {
     else return std::numeric_limits<T>::max();
   }
   template <class T>
-  T operator()(T a, T b) const noexcept { return a < b || a != a ? a : b; }
+  T operator()(T a, T b) const noexcept {
+    return a < b || a != a ? a : b;
+  }
   template <class T>
-  Pack<T> operator()(Pack<T> a, Pack<T> b) const noexcept { return minimum(a, b); }
+  Pack<T> operator()(Pack<T> a, Pack<T> b) const noexcept {
+    return minimum(a, b);
+  }
 };
 
 namespace detail {
@@ -121,7 +133,8 @@ void reduce(T* out, const T* x, std::int64_t outer, std::int64_t reduced, std::i
   }
   constexpr std::int64_t strip = 1024;
   const auto strips = (inner + strip - 1) / strip;
-  parallel_for(outer * strips, std::max<std::int64_t>(1, grain / std::max<std::int64_t>(reduced * std::min(inner, strip), 1)),
+  parallel_for(outer * strips,
+               std::max<std::int64_t>(1, grain / std::max<std::int64_t>(reduced * std::min(inner, strip), 1)),
                [&](std::int64_t begin, std::int64_t end) {
                  for (auto p = begin; p < end; ++p) {
                    const auto o = p / strips, j = (p % strips) * strip;

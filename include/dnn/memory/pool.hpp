@@ -37,11 +37,12 @@ class HostPool {
       statistics_.bytes_cached -= c.bytes;
       return block;
     }
-    void* block = ::operator new(c.bytes, std::align_val_t{alignment}, std::nothrow);
+    void* block = ::operator new (c.bytes, std::align_val_t{alignment}, std::nothrow);
     if (!block) {
       statistics_.bytes_in_use -= c.bytes;
       throw Error(concat("[memory] out of host memory: asked for ", c.bytes, " bytes with ", statistics_.bytes_in_use,
-                         " in use and ", statistics_.bytes_cached, " cached; empty_cache() gives the cached ones back"));
+                         " in use and ", statistics_.bytes_cached,
+                         " cached; empty_cache() gives the cached ones back"));
     }
     const auto held = statistics_.bytes_in_use + statistics_.bytes_cached;
     if (held > statistics_.peak_bytes) statistics_.peak_bytes = held;
@@ -57,7 +58,7 @@ class HostPool {
       free_[c.index].push_back(block);
       statistics_.bytes_cached += c.bytes;
     } catch (const std::bad_alloc&) {
-      ::operator delete(block, std::align_val_t{alignment});
+      ::operator delete (block, std::align_val_t{alignment});
     }
   }
 
@@ -65,7 +66,7 @@ class HostPool {
   void empty_cache() noexcept {
     std::lock_guard lock(mutex_);
     for (auto& blocks : free_) {
-      for (void* block : blocks) ::operator delete(block, std::align_val_t{alignment});
+      for (void* block : blocks) ::operator delete (block, std::align_val_t{alignment});
       blocks.clear();
       blocks.shrink_to_fit();
     }

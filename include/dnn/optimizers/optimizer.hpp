@@ -129,7 +129,7 @@ class UpdateRule {
 
   /// A hook for this parameter alone: `hook(UpdateRule&, Parameter&)`.
   template <class Hook>
-    requires std::invocable<Hook&, UpdateRule&, Parameter&>
+    requires(std::invocable<Hook&, UpdateRule&, Parameter&>)
   void add_hook(Hook hook, HookOptions options = {}) {
     const Hook& named = hook;
     hooks_.add(named, std::function<void(UpdateRule&, Parameter&)>(hook), std::move(options));
@@ -208,7 +208,7 @@ class Optimizer {
   }
   /// loss = lossfun(args...), THEN clears the gradients, backward, update().
   template <class LossFunction, class... Args>
-    requires std::invocable<LossFunction&, const Args&...>
+    requires(std::invocable<LossFunction&, const Args&...>)
   void update(LossFunction&& lossfun, const Args&... args) { minimize(lossfun(args...)); }
 
   /// `hook(Optimizer&)`, called once, or `hook(UpdateRule&, Parameter&)`, called for every parameter. Hooks run in the

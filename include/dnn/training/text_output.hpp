@@ -20,19 +20,19 @@ class TextOutput {
  public:
   TextOutput() : is_terminal_(::isatty(STDOUT_FILENO) == 1) {}
   template <class F>
-    requires std::is_invocable_v<F&, std::string_view> TextOutput(F write, bool is_terminal = true)
-        : write_(std::move(write)), is_terminal_(is_terminal) {}
+    requires(std::is_invocable_v<F&, std::string_view>)
+  TextOutput(F write, bool is_terminal = true) : write_(std::move(write)), is_terminal_(is_terminal) {}
 
-    bool is_terminal() const noexcept { return is_terminal_; }
-    void write(std::string_view text) const {
-      if (write_) return write_(text);
-      std::fwrite(text.data(), 1, text.size(), stdout);
-      std::fflush(stdout);
-    }
+  bool is_terminal() const noexcept { return is_terminal_; }
+  void write(std::string_view text) const {
+    if (write_) return write_(text);
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    std::fflush(stdout);
+  }
 
-   private:
-    std::function<void(std::string_view)> write_;
-    bool is_terminal_;
+ private:
+  std::function<void(std::string_view)> write_;
+  bool is_terminal_;
 };
 
 namespace detail {

@@ -32,9 +32,10 @@ auth::Cloud cloud_of(const ContractServer& server) {
 
 // The status of a call with this token: 200 when it is good for the resource manager.
 int status_with(const ContractServer& server, const Secret& token) {
-  http::Request request{.tried = "t", .url = server.arm + "/subscriptions/" + server.at("STANDIN_SUBSCRIPTION") +
-                                            "/resourceGroups/test-rg/providers/Microsoft.MachineLearningServices/"
-                                            "workspaces/test-ws?api-version=2024-04-01"};
+  http::Request request{.tried = "t",
+                        .url = server.arm + "/subscriptions/" + server.at("STANDIN_SUBSCRIPTION") +
+                               "/resourceGroups/test-rg/providers/Microsoft.MachineLearningServices/"
+                               "workspaces/test-ws?api-version=2024-04-01"};
   request.secret_headers.insert(http::bearer(token));
   return server.client().send(request).status;
 }
@@ -144,7 +145,8 @@ TEST_CASE("az is asked without a shell", "[cloud][auth]") {
     auth::TokenCache cache(auth::default_credential(client, auth::Cloud::named("AzureCloud")));
     return cache.get("https://management.azure.com/.default").reveal();
   };
-  az("echo \"{\\\"accessToken\\\":\\\"$*\\\",\\\"expires_on\\\":4102444800,\\\"expiresOn\\\":\\\"2100-01-01 00:00:00.000000\\\"}\"\n");
+  az("echo \"{\\\"accessToken\\\":\\\"$*\\\",\\\"expires_on\\\":4102444800,\\\"expiresOn\\\":\\\"2100-01-01 "
+     "00:00:00.000000\\\"}\"\n");
   CHECK(get() == "account get-access-token --output json --scope https://management.azure.com/.default");
   az("echo '{\"accessToken\":\"old\",\"expiresOn\":\"2100-01-01 00:00:00.000000\"}'\n");
   CHECK(get() == "old");
@@ -167,8 +169,13 @@ TEST_CASE("a refused credential ends the search, and its secret is not shown", "
   const ScopedEnv choice("AZURE_TOKEN_CREDENTIALS", {});
   const ScopedEnv wrong("AZURE_CLIENT_SECRET", "not~the+secret");
   auth::TokenCache cache(auth::default_credential(server->client(), cloud));
-  server->scenario({{{"method", "POST"}, {"path", "/token$"}, {"action", {{"type", "status"}, {"status", 401},
-                     {"body", {{"error", "invalid_client"}, {"error_description", "the secret 'not~the+secret' is wrong"}}}}}}});
+  server->scenario(
+      {{{"method", "POST"},
+        {"path", "/token$"},
+        {"action",
+         {{"type", "status"},
+          {"status", 401},
+          {"body", {{"error", "invalid_client"}, {"error_description", "the secret 'not~the+secret' is wrong"}}}}}}});
   try {
     cache.get(cloud.arm_scope());
     FAIL("it must be refused");
@@ -178,7 +185,8 @@ TEST_CASE("a refused credential ends the search, and its secret is not shown", "
     CHECK(error.code() == "invalid_client");
   }
   // A redirect of the request that holds the secret is not followed.
-  server->scenario({{{"method", "POST"}, {"path", "/token$"}, {"action", {{"type", "redirect"}, {"location", "{trap}/token"}}}}});
+  server->scenario(
+      {{{"method", "POST"}, {"path", "/token$"}, {"action", {{"type", "redirect"}, {"location", "{trap}/token"}}}}});
   CHECK_THROWS_AS(cache.get(cloud.arm_scope()), Error);
   for (const Json& request : server->requests("")) CHECK(json::text(request, {"area"}) != "trap");
   // Where nothing is set up, every way says why.
@@ -189,7 +197,8 @@ TEST_CASE("a refused credential ends the search, and its secret is not shown", "
     FAIL("nothing is set up");
   } catch (const AuthenticationError& error) {
     const std::string text = error.what();
-    for (const char* part : {"EnvironmentCredential", "WorkloadIdentityCredential", "no metadata service", "az is not installed"}) {
+    for (const char* part :
+         {"EnvironmentCredential", "WorkloadIdentityCredential", "no metadata service", "az is not installed"}) {
       CHECK(text.find(part) != std::string::npos);
     }
   }
@@ -220,7 +229,9 @@ TEST_CASE("tokens are kept, renewed when refused, and fetched once for all threa
   server->admin("POST", "expire-tokens");
   CHECK(json::text(service.get("get workspace", url), {"name"}) == "test-ws");
   CHECK(server->requests("/token$").size() == 3);
-  server->scenario({{{"path", "/workspaces/"}, {"times", "always"}, {"action", {{"type", "status"}, {"status", 401}, {"body", nullptr}}}}});
+  server->scenario({{{"path", "/workspaces/"},
+                     {"times", "always"},
+                     {"action", {{"type", "status"}, {"status", 401}, {"body", nullptr}}}}});
   CHECK_THROWS_AS(service.get("get workspace", url), AuthenticationError);
   CHECK(server->requests("/token$").size() == 4);  // one new token, no more
   CHECK_THROWS_AS(service.get("t", "http://example.com/"), ConfigError);

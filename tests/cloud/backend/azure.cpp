@@ -573,7 +573,8 @@ TEST_CASE("hostile replies lead nowhere and get no credential", "[cloud][azure]"
   CHECK_THROWS_WITH(backend->list_computes(), Catch::Matchers::ContainsSubstring("circle"));
   rule("/computes/c1$", {{"type", "redirect"}, {"location", "{trap}/x"}});
   CHECK_THROWS_WITH(backend->find_compute("c1"), Catch::Matchers::ContainsSubstring("not followed"));
-  rule("/computes/c1$", {{"type", "redirect"}, {"location", backend->connection().arm("/computes/c2")}, {"status", 302}});
+  rule("/computes/c1$",
+       {{"type", "redirect"}, {"location", backend->connection().arm("/computes/c2")}, {"status", 302}});
   CHECK(backend->find_compute("c1").value().name == "c2");  // the same host may say where to look
   rule("/computes/c1$", {{"type", "status"}, {"status", 200}, {"body", "<html><p>Please wait</p></html>"}});
   CHECK(backend->find_compute("c1").has_value());
@@ -599,6 +600,15 @@ TEST_CASE("hostile replies lead nowhere and get no credential", "[cloud][azure]"
   const Folder source;
   JobSpec job = script_job(source);
   job.compute = "c1";
+  // Cut short, but well-formed HTTP: asked for again.
+  server->scenario(
+      {{{"method", "PUT"}, {"path", "/jobs/"}, {"action", {{"type", "truncate"}, {"bytes", 40}, {"fix_length", true}}}},
+       {{"method", "PUT"},
+        {"area", "blob"},
+        {"times", 2},
+        {"action", {{"type", "redirect"}, {"location", "{trap}/x"}}}},
+       {{"method", "POST"}, {"path", "/token$"}, {"action", {{"type", "redirect"}, {"location", "{trap}/x"}}}}});
+  CHECK_THROWS_WITH(backend->submit(job, {}), Catch::Matchers::ContainsSubstring("not followed"));
   const RunInfo run = wait_for(*backend, backend->submit(job, {}).id);
   rule("/ExperimentRun/",
        {{"type", "inject_artifacts"},

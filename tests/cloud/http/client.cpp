@@ -21,7 +21,9 @@ http::Request request_to(const ContractServer& server, const std::string& method
   return {.tried = "test", .method = method, .url = server.arm + "/discovery"};
 }
 
-Json rule(const Json& action, const Json& times = 1) { return {{"path", "^/discovery$"}, {"times", times}, {"action", action}}; }
+Json rule(const Json& action, const Json& times = 1) {
+  return {{"path", "^/discovery$"}, {"times", times}, {"action", action}};
+}
 
 }  // namespace
 
@@ -69,7 +71,8 @@ TEST_CASE("what is safe to repeat is repeated, as long after as the server says"
   server->scenario({rule({{"type", "status"}, {"status", 503}, {"headers", {{"Retry-After", "86400"}}}})});
   CHECK(client.send(request_to(*server)).status == 503);
   server->admin("POST", "reset");
-  server->scenario({rule({{"type", "drop"}}), rule({{"type", "truncate"}, {"bytes", 5}}), rule({{"type", "drop"}, {"reset", true}})});
+  server->scenario({rule({{"type", "drop"}}), rule({{"type", "truncate"}, {"bytes", 5}}),
+                    rule({{"type", "drop"}, {"reset", true}})});
   CHECK(client.send(request_to(*server)).attempts >= 3);
   server->scenario({rule({{"type", "drop"}}, "always")});
   try {
@@ -127,7 +130,8 @@ TEST_CASE("a sink gets the bytes of a success once, in order", "[cloud][http]") 
     CHECK(head.headers.has("Content-Type"));
     got += bytes;
   };
-  server->scenario({rule({{"type", "status"}, {"status", 500}, {"body", "not for the sink"}}), rule({{"type", "dribble"}, {"chunk", 7}})});
+  server->scenario({rule({{"type", "status"}, {"status", 500}, {"body", "not for the sink"}}),
+                    rule({{"type", "dribble"}, {"chunk", 7}})});
   CHECK(client.send(request).body.empty());
   CHECK(got == whole);
   got.clear();
@@ -145,7 +149,8 @@ TEST_CASE("a reply larger than allowed is refused", "[cloud][http]") {
   if (!server) return;
   http::ClientOptions options = server->client_options();
   options.max_body = 30;
-  CHECK_THROWS_WITH(http::Client(options).send(request_to(*server)), Catch::Matchers::ContainsSubstring("larger than 30 B"));
+  CHECK_THROWS_WITH(http::Client(options).send(request_to(*server)),
+                    Catch::Matchers::ContainsSubstring("larger than 30 B"));
 }
 
 TEST_CASE("redirects never carry a credential or a body to another host", "[cloud][http]") {
@@ -247,7 +252,8 @@ TEST_CASE("certificates are always checked", "[cloud][http]") {
     WARN("skipped: the program openssl made no certificate");
     return;
   }
-  const auto server = ContractServer::start({"--tls", (keys.path / "cert.pem").string(), (keys.path / "key.pem").string()});
+  const auto server =
+      ContractServer::start({"--tls", (keys.path / "cert.pem").string(), (keys.path / "key.pem").string()});
   if (!server) return;
   CHECK(server->client().send(request_to(*server)).ok());
   http::ClientOptions options = server->client_options();

@@ -18,13 +18,15 @@ namespace {
 // A container of the stand-in, and a way to it.
 struct Container {
   explicit Container(const ContractServer& server)
-      : tokens(std::make_shared<auth::TokenCache>(std::make_shared<auth::EnvironmentCredential>(
-            server.client(), server.at("AZURE_AUTHORITY_HOST")))),
+      : tokens(std::make_shared<auth::TokenCache>(
+            std::make_shared<auth::EnvironmentCredential>(server.client(), server.at("AZURE_AUTHORITY_HOST")))),
         service(server.client(), auth::TokenCache::source(tokens, "https://management.azure.com/.default")),
         sas([this, url = server.arm + "/subscriptions/" + server.at("STANDIN_SUBSCRIPTION") + "/resourceGroups/" +
-                         server.at("STANDIN_RESOURCE_GROUP") + "/providers/Microsoft.MachineLearningServices/workspaces/" +
-                         server.at("STANDIN_WORKSPACE") + "/codes/c/versions/1/startPendingUpload?api-version=2024-04-01"] {
-          const Json reply = service.post("t", url, {{"pendingUploadType", "TemporaryBlobReference"}, {"pendingUploadId", "p"}}, true);
+                         server.at("STANDIN_RESOURCE_GROUP") +
+                         "/providers/Microsoft.MachineLearningServices/workspaces/" + server.at("STANDIN_WORKSPACE") +
+                         "/codes/c/versions/1/startPendingUpload?api-version=2024-04-01"] {
+          const Json reply =
+              service.post("t", url, {{"pendingUploadType", "TemporaryBlobReference"}, {"pendingUploadId", "p"}}, true);
           return json::text(reply, {"blobReferenceForConsumption", "credential", "sasUri"});
         }) {}
   std::shared_ptr<auth::TokenCache> tokens;
@@ -88,7 +90,9 @@ TEST_CASE("a part is read without the rest", "[cloud][storage]") {
   const storage::BlobClient blobs(server->client(), {});
   const Folder folder;
   blobs.upload(container.sas, "b", folder.write("in", "0123456789"));
-  const auto read = [&](std::uint64_t offset, std::size_t count) { return blobs.read("t", container.sas, "b", offset, count); };
+  const auto read = [&](std::uint64_t offset, std::size_t count) {
+    return blobs.read("t", container.sas, "b", offset, count);
+  };
   CHECK(read(0, 4).bytes == "0123");
   CHECK(read(8, 100).bytes == "89");
   CHECK(read(8, 100).size == 10);
@@ -99,7 +103,8 @@ TEST_CASE("a part is read without the rest", "[cloud][storage]") {
   server->scenario({{{"method", "GET"}, {"path", "/b$"}, {"action", {{"type", "truncate"}, {"bytes", 3}}}}});
   CHECK(read(2, 6).bytes == "234");  // what has come is kept; the next read goes on
   // A server that does not know ranges sends everything.
-  server->scenario({{{"method", "GET"}, {"path", "/b$"},
+  server->scenario({{{"method", "GET"},
+                     {"path", "/b$"},
                      {"action", {{"type", "status"}, {"status", 200}, {"body", "0123456789"}}}}});
   CHECK(read(2, 3).bytes == "234");
 }
@@ -152,13 +157,19 @@ TEST_CASE("what does not have its checksum is not kept", "[cloud][storage]") {
   blobs.upload(container.sas, "b", folder.write("in", noise(5000)));
   server->scenario({{{"method", "GET"}, {"path", "/b$"}, {"times", "always"}, {"action", {{"type", "corrupt"}}}}});
   fs::create_directories(folder.path / "out");
-  CHECK_THROWS_WITH(blobs.download(container.sas, "b", folder.path / "out/b"), Catch::Matchers::ContainsSubstring("checksum"));
+  CHECK_THROWS_WITH(blobs.download(container.sas, "b", folder.path / "out/b"),
+                    Catch::Matchers::ContainsSubstring("checksum"));
   CHECK(files_in(folder.path / "out") == 0);
-  server->scenario({{{"method", "GET"}, {"path", "/b$"}, {"action", {{"type", "truncate"}, {"bytes", 100}, {"fix_length", true}, {"strip_md5", false}}}}});
+  server->scenario({{{"method", "GET"},
+                     {"path", "/b$"},
+                     {"action", {{"type", "truncate"}, {"bytes", 100}, {"fix_length", true}, {"strip_md5", false}}}}});
   blobs.download(container.sas, "b", folder.path / "out/b");
   CHECK(read_file(folder.path / "out/b") == noise(5000));
   // Damaged on the way up: the service notices, and it is sent again.
-  server->scenario({{{"method", "PUT"}, {"path", "/c$"}, {"action", {{"type", "status"}, {"status", 400}, {"headers", {{"x-ms-error-code", "Md5Mismatch"}}}}}}});
+  server->scenario(
+      {{{"method", "PUT"},
+        {"path", "/c$"},
+        {"action", {{"type", "status"}, {"status", 400}, {"headers", {{"x-ms-error-code", "Md5Mismatch"}}}}}}});
   blobs.upload(container.sas, "c", folder.path / "in");
   CHECK(blobs.list("t", container.sas, "c").size() == 1);
 }
@@ -180,11 +191,12 @@ TEST_CASE("work on several threads stops at the first error", "[cloud][core]") {
   CHECK(done == 100);
   parallel_each(0, 4, [&](std::size_t) { ++done; });
   CHECK(done == 100);
-  CHECK_THROWS_AS(parallel_each(1000, 4, [&](std::size_t i) {
-                    if (i == 5) throw FileError("t", "m");
-                    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-                    ++done;
-                  }),
+  CHECK_THROWS_AS(parallel_each(1000, 4,
+                                [&](std::size_t i) {
+                                  if (i == 5) throw FileError("t", "m");
+                                  std::this_thread::sleep_for(std::chrono::milliseconds(1));
+                                  ++done;
+                                }),
                   FileError);
   CHECK(done < 300);
 }

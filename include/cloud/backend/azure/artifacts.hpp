@@ -47,7 +47,8 @@ class Artifacts {
     const std::string tried = "download " + path + " of run " + run_id_;
     if (!is_safe_name(path)) throw FileError("download a file of run " + run_id_, "its name could leave a folder");
     storage::SasUrl sas([&] {
-      std::string url = json::text(service_.get(tried, add_query(base_ + "/contentinfo", "path", path)), {"contentUri"});
+      std::string url =
+          json::text(service_.get(tried, add_query(base_ + "/contentinfo", "path", path)), {"contentUri"});
       if (url.empty()) throw NotFoundError(tried, "the service tells no place of it");
       return url;
     });
@@ -73,7 +74,8 @@ class Artifacts {
     const std::uint64_t total = fs::file_size(from, failed);
     if (failed) throw FileError("read " + from.string(), failed.message());
     storage::SasUrl sas([&] {
-      const Json reply = service_.post(tried, base_ + "/batch/metadata", {{"paths", Json::array({{{"path", path}}})}}, true);
+      const Json reply =
+          service_.post(tried, base_ + "/batch/metadata", {{"paths", Json::array({{{"path", path}}})}}, true);
       std::string url = json::text(reply, {"artifactContentInformation", path, "contentUri"});
       if (url.empty()) {  // it is there already, maybe since the try before: its place is told here
         url = json::text(service_.get(tried, add_query(base_ + "/write", "path", path)), {"contentUri"});

@@ -117,8 +117,9 @@ class AzureBackend : public Backend {
     };
     const bool is_cmake_project = has("CMakeLists.txt");
     if (!is_cmake_project && !has(job.entry)) {
-      throw ConfigError(tried, "the source directory " + job.source_directory.string() +
-                                   " has neither a CMakeLists.txt nor this file, or they are left out by its ignore rules");
+      throw ConfigError(tried,
+                        "the source directory " + job.source_directory.string() +
+                            " has neither a CMakeLists.txt nor this file, or they are left out by its ignore rules");
     }
     if (!job.dockerfile.empty() && !has(job.dockerfile.generic_string())) {
       throw ConfigError(tried, "the source directory has no file " + job.dockerfile.generic_string());
@@ -195,7 +196,8 @@ class AzureBackend : public Backend {
     std::vector<std::string> names;
     Json query = Json::object();
     for (int pages = 0; pages < 1000; ++pages) {
-      const Json reply = connection_.service().post("list experiments", connection_.history("/experiments:query"), query, true);
+      const Json reply =
+          connection_.service().post("list experiments", connection_.history("/experiments:query"), query, true);
       for (const Json& item : json::array(reply, {"value"})) names.push_back(json::text(item, {"name"}));
       const std::string token = json::text(reply, {"continuationToken"});
       if (token.empty() || token == json::text(query, {"continuationToken"})) break;
@@ -274,8 +276,9 @@ class AzureBackend : public Backend {
     const std::string tried = "get run " + id;
     const Json job = service.find(tried, job_url(id));
     // A run that somebody has logged without a job is known to run history only.
-    RunInfo run = !job.is_null() ? run_of_job(job)
-                                 : run_of_history(service.get(tried, connection_.history("/runs/" + percent_encode(id))));
+    RunInfo run = !job.is_null()
+                      ? run_of_job(job)
+                      : run_of_history(service.get(tried, connection_.history("/runs/" + percent_encode(id))));
     run.id = id;
     const std::scoped_lock lock(mutex_);
     return known_.try_emplace(id, std::make_shared<Known>(std::move(run), connection_)).first->second;
@@ -283,9 +286,7 @@ class AzureBackend : public Backend {
 
   tracking::MlflowClient mlflow() { return {connection_.service(), connection_.mlflow()}; }
 
-  Artifacts artifacts(const std::string& run_id) {
-    return {connection_.service(), connection_.artifact(""), run_id};
-  }
+  Artifacts artifacts(const std::string& run_id) { return {connection_.service(), connection_.artifact(""), run_id}; }
 
   Connection connection_;
   std::mutex creations_mutex_;
@@ -295,6 +296,8 @@ class AzureBackend : public Backend {
 };
 
 /// The backend of Workspace. Nothing is asked yet: a workspace that is not there shows at the first use.
-inline std::shared_ptr<Backend> connect(const WorkspaceConfig& config) { return std::make_shared<AzureBackend>(config); }
+inline std::shared_ptr<Backend> connect(const WorkspaceConfig& config) {
+  return std::make_shared<AzureBackend>(config);
+}
 
 }  // namespace cloud::azure

@@ -63,7 +63,8 @@ class PendingUpload {
     if (uri.empty()) uri = sas;
     uri = uri.substr(0, uri.find('?'));
     while (uri.back() == '/') uri.pop_back();
-    if (!uri_.empty() && uri != uri_) throw NetworkError("start an upload", "the workspace gave another place this time");
+    if (!uri_.empty() && uri != uri_)
+      throw NetworkError("start an upload", "the workspace gave another place this time");
     uri_ = uri;
     return sas;
   }
@@ -81,8 +82,12 @@ inline std::string upload_files(Connection& connection, PendingUpload& place, co
                                 const std::vector<storage::SnapshotFile>& files, const SubmitOptions& options) {
   const storage::BlobClient blobs = connection.blobs(options.cancel);
   std::map<std::string, storage::BlobProperties> present;
-  for (storage::BlobProperties& blob : blobs.list("look at what is uploaded", place.container(), folder + "/")) {
-    present.emplace(blob.name, std::move(blob));
+  try {
+    for (storage::BlobProperties& blob : blobs.list("look at what is uploaded", place.container(), folder + "/")) {
+      present.emplace(blob.name, std::move(blob));
+    }
+  } catch (const AuthenticationError&) {
+    // this signature does not allow to look: everything is sent
   }
   std::uint64_t total = 0;
   for (const storage::SnapshotFile& file : files) total += file.size;
@@ -138,8 +143,8 @@ inline CodeAsset upload_code(Connection& connection, const std::string& folder,
   const std::string hash = storage::snapshot_hash(files);
   const rest::Service service = connection.service(options.cancel);
   const std::string name = guid_of(sha256(hash + "/" + folder));
-  const std::string by_hash = add_query(
-      add_query(connection.arm("/codes/" + name + "/versions"), "hash", hash), "hashVersion", "202208");
+  const std::string by_hash =
+      add_query(add_query(connection.arm("/codes/" + name + "/versions"), "hash", hash), "hashVersion", "202208");
   Json found;
   try {
     service.each("look for uploaded code", by_hash, [&](const Json& item) {

@@ -44,7 +44,8 @@ inline std::string job_command(const JobSpec& job, bool is_cmake_project) {
   std::string options;
   for (const std::string& option : job.cmake_options) options += " " + quote(option);
   const std::string entry = quote(job.entry);
-  return "mkdir -p .cloud_build logs outputs && exec 9>.cloud_build/lock && { ! command -v flock >/dev/null || flock 9; }"
+  return "mkdir -p .cloud_build logs outputs && exec 9>.cloud_build/lock && { ! command -v flock >/dev/null || flock "
+         "9; }"
          " && if [ ! -e .cloud_build/done ]; then"
          " { cmake -S . -B .cloud_build -DCMAKE_BUILD_TYPE=Release" +
          options + " && cmake --build .cloud_build --target " + entry +
@@ -62,7 +63,8 @@ inline std::string job_command(const JobSpec& job, bool is_cmake_project) {
 inline std::string new_run_id(const std::string& experiment) {
   std::string id;
   for (const char c : experiment.substr(0, 200)) {
-    const bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+    const bool good =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
     id += good ? c : '-';
   }
   if (id.empty() || id[0] == '-' || id[0] == '_') id.insert(0, "run");

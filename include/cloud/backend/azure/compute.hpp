@@ -50,13 +50,13 @@ inline ComputeStatus compute_status(const Json& compute) {
   const Json& aml = json::at(properties, {"properties"});
   const auto number = [&](json::Path path) { return static_cast<int>(json::integer(aml, path)); };
   ComputeStatus status{.name = json::text(compute, {"name"})};
-  status.spec = {.vm_size = json::text(aml, {"vmSize"}),
-                 .min_nodes = number({"scaleSettings", "minNodeCount"}),
-                 .max_nodes = number({"scaleSettings", "maxNodeCount"}),
-                 .low_priority = equal_ignoring_case(json::text(aml, {"vmPriority"}), "LowPriority"),
-                 .idle_before_scale_down =
-                     read_duration(json::text(aml, {"scaleSettings", "nodeIdleTimeBeforeScaleDown"})),
-                 .description = json::text(properties, {"description"})};
+  status.spec = {
+      .vm_size = json::text(aml, {"vmSize"}),
+      .min_nodes = number({"scaleSettings", "minNodeCount"}),
+      .max_nodes = number({"scaleSettings", "maxNodeCount"}),
+      .low_priority = equal_ignoring_case(json::text(aml, {"vmPriority"}), "LowPriority"),
+      .idle_before_scale_down = read_duration(json::text(aml, {"scaleSettings", "nodeIdleTimeBeforeScaleDown"})),
+      .description = json::text(properties, {"description"})};
   status.provisioning_state = json::text(properties, {"provisioningState"});
   status.allocation_state = json::text(aml, {"allocationState"});
   status.current_nodes = number({"currentNodeCount"});

@@ -30,11 +30,10 @@ inline void check_package(const std::string& name) {
 /// The default image: everything that builds and runs a CMake project that uses dnn - with CUDA's compiler and
 /// libraries for `use_gpu`, with Open MPI for a job of several processes - and the packages asked for.
 inline std::string default_dockerfile(const JobSpec& job) {
-  std::vector<std::string> packages = {
-      "build-essential", "ca-certificates", "cmake",           "git",
-      "libcereal-dev",   "libcurl4-openssl-dev", "libeigen3-dev", "libsqlite3-dev",
-      "libssl-dev",      "libzip-dev",      "ninja-build",     "nlohmann-json3-dev",
-      "pkg-config",      "util-linux",      "zlib1g-dev"};
+  std::vector<std::string> packages = {"build-essential", "ca-certificates",      "cmake",         "git",
+                                       "libcereal-dev",   "libcurl4-openssl-dev", "libeigen3-dev", "libsqlite3-dev",
+                                       "libssl-dev",      "libzip-dev",           "ninja-build",   "nlohmann-json3-dev",
+                                       "pkg-config",      "util-linux",           "zlib1g-dev"};
   if (job.node_count > 1 || job.processes_per_node > 1) {
     packages.insert(packages.end(), {"libopenmpi-dev", "openmpi-bin", "openssh-client"});
   }

@@ -59,8 +59,8 @@ class RunLogs {
 
   /// The run's details, newly fetched.
   Json details() {
-    Json reply = connection_.service().patient().get("get run " + run_id_,
-                                           connection_.history("/runs/" + percent_encode(run_id_) + "/details"));
+    Json reply = connection_.service().patient().get(
+        "get run " + run_id_, connection_.history("/runs/" + percent_encode(run_id_) + "/details"));
     update(reply);
     return reply;
   }

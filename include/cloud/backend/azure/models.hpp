@@ -43,7 +43,8 @@ inline ModelPlace model_place(const std::string& uri) {
   if (uri.starts_with("azureml://jobs/") || uri.starts_with("runs:/")) {
     const std::string rest = uri.starts_with("runs:/") ? uri.substr(6) : after("azureml://jobs/");
     const std::string run = rest.substr(0, rest.find('/'));
-    if (uri.starts_with("runs:/")) return {ModelPlace::Kind::run, run, rest.substr(std::min(run.size() + 1, rest.size()))};
+    if (uri.starts_with("runs:/"))
+      return {ModelPlace::Kind::run, run, rest.substr(std::min(run.size() + 1, rest.size()))};
     const std::string output = after("/outputs/");
     const std::string name = output.substr(0, output.find('/'));
     std::string path = after("/paths/");
@@ -89,16 +90,16 @@ class Models {
     if (!spec.run_id.empty()) {
       std::string path = spec.path;
       while (!path.empty() && path.back() == '/') path.pop_back();
-      const Json job = connection_.service().get("get run " + spec.run_id,
-                                                 connection_.arm("/jobs/" + percent_encode(spec.run_id)));
+      const Json job =
+          connection_.service().get("get run " + spec.run_id, connection_.arm("/jobs/" + percent_encode(spec.run_id)));
       const std::string status = json::text(job, {"properties", "status"});
       if (!is_terminal(phase_of(status))) {
-        throw ConflictError(tried, "run " + spec.run_id + " is " + status + "; its files are complete when it has ended");
+        throw ConflictError(tried,
+                            "run " + spec.run_id + " is " + status + "; its files are complete when it has ended");
       }
       const std::vector<Artifact> files = artifacts(spec.run_id).list(path);
-      if (std::none_of(files.begin(), files.end(), [&](const Artifact& file) {
-            return file.path == path || file.path.starts_with(path + "/");
-          })) {
+      if (std::none_of(files.begin(), files.end(),
+                       [&](const Artifact& file) { return file.path == path || file.path.starts_with(path + "/"); })) {
         throw NotFoundError(tried, "run " + spec.run_id + " has no file or folder " + path);
       }
       properties["modelUri"] = "azureml://jobs/" + spec.run_id + "/outputs/artifacts/paths/" + path;
@@ -108,11 +109,15 @@ class Models {
     }
     const rest::Service service = connection_.service();
     const std::string model = "/models/" + percent_encode(spec.name);
+    int version = 0;
     for (int tries = 1;; ++tries) {
       const Json known = service.find("get model " + spec.name, connection_.arm(model));
-      const std::string version = json::text(known, {"properties", "nextVersion"}, "1");
+      const auto number = [&](const char* name) {
+        return static_cast<int>(json::integer(known, {"properties", name}));
+      };
+      version = std::max({number("nextVersion"), number("latestVersion") + 1, version + 1});
       try {
-        return model_info(service.put(tried, connection_.arm(model + "/versions/" + percent_encode(version)),
+        return model_info(service.put(tried, connection_.arm(model + "/versions/" + std::to_string(version)),
                                       {{"properties", properties}}),
                           spec.name);
       } catch (const ConflictError&) {  // somebody else was faster
@@ -174,7 +179,8 @@ class Models {
         return place.kind == ModelPlace::Kind::datastore ? datastore_url(tried, place.owner) : container_of(tried, uri);
       });
       storage::SasUrl& container = pending ? pending->container() : sas;
-      if (place.kind == ModelPlace::Kind::blob) path = path_in(pending ? pending->uri() : container_of(tried, uri), uri);
+      if (place.kind == ModelPlace::Kind::blob)
+        path = path_in(pending ? pending->uri() : container_of(tried, uri), uri);
       const storage::BlobClient blobs = connection_.blobs_with_token();
       for (const storage::BlobProperties& blob : blobs.list(tried, container, path)) {
         const std::string name = below(blob.name, path);
@@ -218,7 +224,8 @@ class Models {
       properties["properties"]["sha256"] = sha256_file(path);
       properties["properties"]["size"] = std::to_string(files[0].size);
     }
-    if (files.empty()) throw FileError("register model " + spec.name, path.string() + " is no file, and no folder of files");
+    if (files.empty())
+      throw FileError("register model " + spec.name, path.string() + " is no file, and no folder of files");
     const std::string name = guid_of(sha256("model/" + folder + "/" + storage::snapshot_hash(files)));
     PendingUpload place(connection_, name, CancelToken());
     const std::string uri = upload_files(connection_, place, folder, files, {});
@@ -266,7 +273,8 @@ class Models {
                       percent_encode(json::text(properties, {"containerName"}));
     const std::string kind = json::text(properties, {"credentials", "credentialsType"});
     if (equal_ignoring_case(kind, "Sas")) {
-      std::string sas = json::text(service.post(tried, connection_.arm(path + "/listSecrets"), Json(), true), {"sasToken"});
+      std::string sas =
+          json::text(service.post(tried, connection_.arm(path + "/listSecrets"), Json(), true), {"sasToken"});
       if (!sas.empty() && sas[0] == '?') sas.erase(0, 1);
       return url + "?" + sas;
     }

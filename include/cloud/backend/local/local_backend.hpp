@@ -1,20 +1,19 @@
 /// A workspace in a folder of this machine: no account, no server. Any number of programs use it at once.
 #pragma once
 
-#include <fcntl.h>
-#include <unistd.h>
+#include <signal.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <map>
-#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <system_error>
-#include <utility>
 #include <vector>
 
 #include "cloud/backend/backend.hpp"
@@ -25,8 +24,7 @@
 #include "cloud/backend/local/store.hpp"
 #include "cloud/backend/local/supervisor.hpp"
 #include "cloud/core/file.hpp"
-#include "cloud/core/guid.hpp"
-#include "cloud/core/sha256.hpp"
+#include "cloud/core/text.hpp"
 #include "cloud/storage/snapshot.hpp"
 
 namespace cloud::local {
@@ -173,6 +171,7 @@ class LocalBackend final : public LocalHistory {
   // Copies the source directory to snapshots/HASH, unless it is there, and returns the hash.
   std::string take_snapshot(const fs::path& source, const SubmitOptions& options) {
     std::vector<storage::SnapshotFile> files = storage::list_snapshot(source);
+    remove_abandoned_snapshots();
     const fs::path copy = temporary_beside(folders_.snapshots() / "new");
     fs::remove_all(copy);
     std::uint64_t total = 0;
@@ -200,6 +199,17 @@ class LocalBackend final : public LocalHistory {
       }
     }
     return hash;
+  }
+
+  // Copies that were begun by processes that are no more: snapshots/new.PID-N.tmp
+  void remove_abandoned_snapshots() const {
+    std::error_code failed;
+    for (const auto& entry : fs::directory_iterator(folders_.snapshots(), failed)) {
+      const std::string name = entry.path().filename().string();
+      if (!name.starts_with("new.")) continue;
+      const auto pid = parse_number<pid_t>(std::string_view(name).substr(4, name.find('-') - 4));
+      if (pid && ::kill(*pid, 0) != 0 && errno == ESRCH) fs::remove_all(entry.path(), failed);
+    }
   }
 
   std::mutex mutex_;
