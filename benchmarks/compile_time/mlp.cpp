@@ -17,7 +17,8 @@ int main() {
   optimizer.setup(model);
 
   const Array x = random::normal({100, 784});
-  const Array t = (arange(100) % 10).to(int32);
+  Array t = empty({100}, int32);
+  for (int i = 0; i < 100; ++i) t.at<int>(i) = i % 10;
   for (int i = 0; i < 100; ++i) {
     Variable loss = softmax_cross_entropy(model(x), t);
     model.cleargrads();

@@ -243,9 +243,7 @@ void list_experiments(const Arguments& args) {
   for (const std::string& name : names) std::printf("%s\n", name.c_str());
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int start(int argc, char** argv) {
   Arguments args;
   CLI::App app{"Looks after the runs and models of a workspace"};
   app.require_subcommand(1);
@@ -298,6 +296,17 @@ int main(int argc, char** argv) {
     } else {
       std::fprintf(stderr, "%s\n", error.what());
     }
+    return 1;
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return start(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
     return 1;
   }
 }

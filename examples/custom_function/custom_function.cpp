@@ -46,9 +46,10 @@ Variable outer(const Variable& a, const Variable& b) { return call(make_ref<Oute
 
 int main() {
   const Variable a{array({1.0, -2.0, 0.5})}, b{array({3.0, 4.0})};
-  const auto function = [](std::span<const Variable> x) { return silu(outer(x[0], x[1])); };
-  testing::check_backward(function, {a, b});
-  testing::check_double_backward(function, {a, b});
+  const auto function = [](const Variable& x, const Variable& y) { return silu(outer(x, y)); };
+  const Arrays inputs{a.array(), b.array()}, gradients{ones({3, 2}, float64)};
+  testing::check_backward(function, inputs, gradients);
+  testing::check_double_backward(function, inputs, gradients, inputs);
 
   sum(silu(outer(a, b))).backward();
   std::printf("the gradients agree with finite differences; d/da =");

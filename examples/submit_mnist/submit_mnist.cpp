@@ -115,7 +115,7 @@ int run(const Arguments& args) {
   return 0;
 }
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   Arguments args;
   CLI::App app{"Submits the training of MNIST, follows it, registers and downloads its model"};
   auto* local = app.add_option("--local", args.local, "A local workspace: a folder of this machine");
@@ -136,11 +136,9 @@ int main(int argc, char** argv) {
   app.add_option("--download", args.download, "Download the model to this folder; empty: do not")
       ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
-  try {
-    return run(args);
-  } catch (const std::exception& error) {
-    std::fflush(stdout);
-    std::fprintf(stderr, "%s\n", error.what());
-    return 1;
-  }
+  return run(args);
+} catch (const std::exception& error) {
+  std::fflush(stdout);
+  std::fprintf(stderr, "%s\n", error.what());
+  return 1;
 }

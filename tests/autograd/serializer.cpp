@@ -9,7 +9,7 @@ using namespace dnn;
 
 namespace {
 
-struct Inner {
+struct Leaf {
   Parameter w{ones({2})};
   std::int64_t count = 5;
   void serialize(Serializer& s) {
@@ -18,13 +18,13 @@ struct Inner {
   }
 };
 struct Outer {
-  Inner a, b;
+  Leaf a, b;
   Array mean = zeros({3});
   double rate = 0.5;
   bool on = true;
   std::string text = "t";
   std::optional<double> best;
-  std::vector<Inner> list = std::vector<Inner>(2);
+  std::vector<Leaf> list = std::vector<Leaf>(2);
   void serialize(Serializer& s) {
     s("a", a);
     s("mean", mean);
@@ -79,7 +79,7 @@ TEST_CASE("an exception leaves the path as it was", "[autograd]") {
 }
 
 TEST_CASE("a reference to anything serializable", "[autograd]") {
-  Inner inner;
+  Leaf inner;
   const SerializableRef ref = inner;
   Keys keys;
   ref.serialize(keys);

@@ -12,7 +12,7 @@ using namespace dnn;
 namespace {
 
 template <class T>
-void check(std::int64_t outer, std::int64_t classes, std::int64_t inner) {
+void check_softmax(std::int64_t outer, std::int64_t classes, std::int64_t inner) {
   const Array x = testing::random_array({outer * classes * inner}, 1, -20, 20, dtype_of<T>());
   std::vector<T> largest(static_cast<std::size_t>(outer * inner)), log_sum(largest);
   kernels::log_sum_exp(x.data<T>(), outer, classes, inner, largest.data(), log_sum.data());
@@ -32,11 +32,11 @@ void check(std::int64_t outer, std::int64_t classes, std::int64_t inner) {
 TEST_CASE("log_sum_exp agrees with a loop, for rows and for columns", "[kernels]") {
   for (const std::int64_t classes : {1, 2, 15, 16, 17, 100}) {
     for (const std::int64_t inner : {1, 3, 16, 33}) {
-      check<float>(3, classes, inner);
-      check<double>(3, classes, inner);
+      check_softmax<float>(3, classes, inner);
+      check_softmax<double>(3, classes, inner);
     }
   }
-  check<float>(0, 3, 4);
+  check_softmax<float>(0, 3, 4);
 }
 
 TEST_CASE("log_sum_exp: infinite and NaN scores", "[kernels]") {

@@ -12,7 +12,7 @@ using namespace dnn;
 
 namespace {
 
-struct Model : Chain<Model> {
+struct OneParameter : Chain<OneParameter> {
   dnn::Parameter W;
 };
 
@@ -24,7 +24,7 @@ void check(Optimizer& optimizer, const Reference& reference, std::int64_t n, DTy
            double initial_state = 0) {
   seed(7);
   const Array start = random::normal({n}, 0, 1, dtype);
-  Model model{{}, dnn::Parameter(start.copy())};
+  OneParameter model{{}, dnn::Parameter(start.copy())};
   optimizer.setup(model);
   std::vector<double> p, states(static_cast<std::size_t>(3 * n), 0.0);
   const Array wide = start.to(float64);
@@ -124,7 +124,7 @@ TEST_CASE("the result does not depend on the number of threads", "[optimizers]")
   const auto run = [](int threads) {
     const int before = num_threads();
     set_num_threads(threads);
-    Model model{{}, dnn::Parameter(full({100001}, 0.5))};
+    OneParameter model{{}, dnn::Parameter(full({100001}, 0.5))};
     optimizers::Adam optimizer;
     optimizer.setup(model);
     optimizer.add_hook(optimizer_hooks::GradientClipping{1});
@@ -137,7 +137,7 @@ TEST_CASE("the result does not depend on the number of threads", "[optimizers]")
 }
 
 TEST_CASE("an eps that vanishes in float32 is an error", "[optimizers]") {
-  Model model{{}, dnn::Parameter(ones({2}))};
+  OneParameter model{{}, dnn::Parameter(ones({2}))};
   optimizers::Adam optimizer{{.eps = 1e-60}};
   optimizer.setup(model);
   CHECK_THROWS_WITH(optimizer.update(), Catch::Matchers::ContainsSubstring("[Adam] eps"));

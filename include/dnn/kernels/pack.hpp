@@ -4,7 +4,17 @@
 /// of its own derivative. Arithmetic is the compiler's vector extension; transcendental functions are Eigen's.
 #pragma once
 
+// GCC 12 takes the undefined operands of its own AVX-512 intrinsics for mistakes of whoever calls them.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#endif
 #include <Eigen/Core>
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
+
 #include <cmath>
 #include <concepts>
 #include <cstdint>

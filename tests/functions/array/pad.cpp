@@ -12,14 +12,14 @@ using namespace dnn;
 
 namespace {
 Array normal(const Shape& shape) { return random::normal(shape, 0, 1, float64); }
-const Array& numbers() {
+const Array& matrix() {
   static const Array x = array({{1, 2, 3}, {4, 5, 6}});
   return x;
 }
 }  // namespace
 
 TEST_CASE("pad puts a constant around", "[pad]") {
-  CHECK(array_equal(pad(numbers(), {{0, 1}, {1, 0}}, 9).array(), array({{9, 1, 2, 3}, {9, 4, 5, 6}, {9, 9, 9, 9}})));
+  CHECK(array_equal(pad(matrix(), {{0, 1}, {1, 0}}, 9).array(), array({{9, 1, 2, 3}, {9, 4, 5, 6}, {9, 9, 9, 9}})));
   CHECK(array_equal(pad(array({1}), 1).array(), array({0, 1, 0})));
   CHECK(pad(zeros({0, 2}), {{1, 1}, {0, 0}}).shape() == Shape{2, 2});
   testing::check_backward(
@@ -27,43 +27,43 @@ TEST_CASE("pad puts a constant around", "[pad]") {
         return pad(x, {{2, 1}, {0, 3}}, 5);
       },
       {normal({2, 3})}, {normal({5, 6})});
-  CHECK_THROWS_AS(pad(numbers(), {{1, 1}, {1, 1}, {1, 1}}), ArgumentError);
-  CHECK_THROWS_AS(pad(numbers(), -1), ArgumentError);
+  CHECK_THROWS_AS(pad(matrix(), {{1, 1}, {1, 1}, {1, 1}}), ArgumentError);
+  CHECK_THROWS_AS(pad(matrix(), -1), ArgumentError);
 }
 
 TEST_CASE("flip, repeat, tile", "[flip][repeat][tile]") {
-  CHECK(array_equal(flip(numbers(), 0).array(), array({{4, 5, 6}, {1, 2, 3}})));
-  CHECK(array_equal(fliplr(numbers()).array(), array({{3, 2, 1}, {6, 5, 4}})));
-  CHECK(array_equal(flipud(numbers()).array(), flip(numbers(), -2).array()));
-  CHECK(array_equal(repeat(numbers(), 2, 0).array(), array({{1, 2, 3}, {1, 2, 3}, {4, 5, 6}, {4, 5, 6}})));
-  CHECK(array_equal(repeat(numbers(), {2, 0, 1}, 1).array(), array({{1, 1, 3}, {4, 4, 6}})));
-  CHECK(array_equal(repeat(numbers(), 1).array(), array({1, 2, 3, 4, 5, 6})));
-  CHECK(array_equal(tile(numbers(), {2, 1}).array(), array({{1, 2, 3}, {4, 5, 6}, {1, 2, 3}, {4, 5, 6}})));
+  CHECK(array_equal(flip(matrix(), 0).array(), array({{4, 5, 6}, {1, 2, 3}})));
+  CHECK(array_equal(fliplr(matrix()).array(), array({{3, 2, 1}, {6, 5, 4}})));
+  CHECK(array_equal(flipud(matrix()).array(), flip(matrix(), -2).array()));
+  CHECK(array_equal(repeat(matrix(), 2, 0).array(), array({{1, 2, 3}, {1, 2, 3}, {4, 5, 6}, {4, 5, 6}})));
+  CHECK(array_equal(repeat(matrix(), {2, 0, 1}, 1).array(), array({{1, 1, 3}, {4, 4, 6}})));
+  CHECK(array_equal(repeat(matrix(), 1).array(), array({1, 2, 3, 4, 5, 6})));
+  CHECK(array_equal(tile(matrix(), {2, 1}).array(), array({{1, 2, 3}, {4, 5, 6}, {1, 2, 3}, {4, 5, 6}})));
   CHECK(array_equal(tile(array({1, 2}), {2, 2}).array(), array({{1, 2, 1, 2}, {1, 2, 1, 2}})));
-  CHECK(array_equal(tile(numbers(), 2).array(), array({{1, 2, 3, 1, 2, 3}, {4, 5, 6, 4, 5, 6}})));
-  CHECK(tile(numbers(), 0).shape() == Shape{2, 0});
+  CHECK(array_equal(tile(matrix(), 2).array(), array({{1, 2, 3, 1, 2, 3}, {4, 5, 6, 4, 5, 6}})));
+  CHECK(tile(matrix(), 0).shape() == Shape{2, 0});
   testing::check_backward([](const Variable& x) { return tile(x, {2, 3}); }, {normal({2, 2})}, {normal({4, 6})});
   testing::check_backward([](const Variable& x) { return repeat(x, {3, 1}, 1); }, {normal({2, 2})}, {normal({2, 4})});
-  CHECK_THROWS_AS(repeat(numbers(), {1, 2}, 1), ArgumentError);
-  CHECK_THROWS_AS(repeat(numbers(), -1, 1), ArgumentError);
-  CHECK_THROWS_AS(tile(numbers(), -1), ArgumentError);
+  CHECK_THROWS_AS(repeat(matrix(), {1, 2}, 1), ArgumentError);
+  CHECK_THROWS_AS(repeat(matrix(), -1, 1), ArgumentError);
+  CHECK_THROWS_AS(tile(matrix(), -1), ArgumentError);
 }
 
 TEST_CASE("permutate and select_item", "[permutate][select_item]") {
   const Array order = array({2, 0, 1});
-  CHECK(array_equal(permutate(numbers(), order, {.axis = 1}).array(), array({{3, 1, 2}, {6, 4, 5}})));
-  CHECK(array_equal(permutate(permutate(numbers(), order, {.axis = 1}), order, {.axis = 1, .inv = true}).array(),
-                    numbers()));
-  CHECK_THROWS_AS(permutate(numbers(), array({0, 0, 1}), {.axis = 1}), ArgumentError);
-  CHECK_THROWS_AS(permutate(numbers(), array({0, 3, 1}), {.axis = 1}), ArgumentError);
-  CHECK(array_equal(select_item(numbers(), array({2, 0})).array(), array({3, 4})));
+  CHECK(array_equal(permutate(matrix(), order, {.axis = 1}).array(), array({{3, 1, 2}, {6, 4, 5}})));
+  CHECK(array_equal(permutate(permutate(matrix(), order, {.axis = 1}), order, {.axis = 1, .inv = true}).array(),
+                    matrix()));
+  CHECK_THROWS_AS(permutate(matrix(), array({0, 0, 1}), {.axis = 1}), ArgumentError);
+  CHECK_THROWS_AS(permutate(matrix(), array({0, 3, 1}), {.axis = 1}), ArgumentError);
+  CHECK(array_equal(select_item(matrix(), array({2, 0})).array(), array({3, 4})));
   testing::check_backward(
       [](const Variable& x) {
         return select_item(x, array({1, 0, 1}));
       },
       {normal({3, 2})}, {normal({3})});
-  CHECK_THROWS_WITH(select_item(numbers(), array({0, 3})),
+  CHECK_THROWS_WITH(select_item(matrix(), array({0, 3})),
                     Catch::Matchers::ContainsSubstring("t[1] = 3 is not one of 3 columns"));
-  CHECK_THROWS_AS(select_item(numbers(), array({-1, 0})), IndexError);
-  CHECK_THROWS_AS(select_item(numbers(), array({0, 1, 2})), ArgumentError);
+  CHECK_THROWS_AS(select_item(matrix(), array({-1, 0})), IndexError);
+  CHECK_THROWS_AS(select_item(matrix(), array({0, 1, 2})), ArgumentError);
 }
