@@ -16,8 +16,8 @@ set(DNN_datasets_PACKAGES ZLIB CURL OpenSSL)
 set(DNN_datasets_LINKS ZLIB::ZLIB CURL::libcurl OpenSSL::Crypto)
 
 set(DNN_training_NEEDS serializers datasets)
-set(DNN_training_PACKAGES nlohmann_json)
-set(DNN_training_LINKS nlohmann_json::nlohmann_json)
+set(DNN_training_PACKAGES "")
+set(DNN_training_LINKS "")
 
 set(DNN_cloud_PACKAGES CURL nlohmann_json OpenSSL SQLite3 Threads)
 set(DNN_cloud_LINKS CURL::libcurl nlohmann_json::nlohmann_json OpenSSL::Crypto SQLite::SQLite3 Threads::Threads)

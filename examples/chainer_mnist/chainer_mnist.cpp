@@ -7,11 +7,10 @@
 #include <filesystem>
 #include <string>
 
+#include <cloud/run.hpp>
 #include <dnn/datasets.hpp>
 #include <dnn/dnn.hpp>
 #include <dnn/serializers.hpp>
-
-#include "run.hpp"
 
 using namespace dnn;
 
@@ -53,7 +52,8 @@ Evaluation evaluate(MyNetwork& model, iterators::SerialIterator& test_iter) {
 }
 
 void train(const Arguments& args) {
-  Run run = Run::get_context();
+  serializers::create_folder(args.output_dir);  // now: nobody wants to train in vain
+  cloud::Run run = cloud::Run::get_context();
 
   auto [train, test] = datasets::get_mnist({.data = args.data, .source = args.dataset});
   run.log("Batch size", args.batchsize);
@@ -76,30 +76,30 @@ void train(const Arguments& args) {
       std::printf("epoch:%02d train_loss:%.4f ", static_cast<int>(train_iter.epoch()), loss.item());
       const auto [val_loss, val_accuracy] = evaluate(model, test_iter);
       std::printf("val_loss:%.4f val_accuracy:%.4f\n", val_loss, val_accuracy);
-      std::fflush(stdout);
+      if (std::fflush(stdout) != 0) throw FileError("standard output cannot be written");
       run.log("Accuracy", val_accuracy);
     }
   }
 
-  std::filesystem::create_directories(args.output_dir);
   serializers::save_npz(std::filesystem::path(args.output_dir) / "model.npz", model);
+  run.complete();
 }
 
 int main(int argc, char** argv) {
-  Arguments args;
-  constexpr int most = 1'000'000'000;
-  CLI::App app{"Train an MLP on MNIST, as the article's chainer_mnist.py"};
-  app.option_defaults()->always_capture_default();
-  app.add_option("-b,--batchsize", args.batchsize, "Images in each minibatch")->check(CLI::Range(1, most));
-  app.add_option("-e,--epochs", args.epochs, "Sweeps over the training data")->check(CLI::Range(1, most));
-  app.add_option("-o,--output_dir", args.output_dir, "Where model.npz goes");
-  app.add_option("-g,--gpu_id", args.gpu_id, "The GPU; negative: the CPU");
-  app.add_option("--data", args.data, "The folder that holds the data set");
-  app.add_option("--dataset", args.dataset, "The data set")
-      ->check(CLI::IsMember({"auto", "mnist", "fashion", "generated"}));
-  CLI11_PARSE(app, argc, argv);
-
   try {
+    Arguments args;
+    constexpr int most = 1'000'000'000;
+    CLI::App app{"Train an MLP on MNIST, as the article's chainer_mnist.py"};
+    app.option_defaults()->always_capture_default();
+    app.add_option("-b,--batchsize", args.batchsize, "Images in each minibatch")->check(CLI::Range(1, most));
+    app.add_option("-e,--epochs", args.epochs, "Sweeps over the training data")->check(CLI::Range(1, most));
+    app.add_option("-o,--output_dir", args.output_dir, "Where model.npz goes");
+    app.add_option("-g,--gpu_id", args.gpu_id, "The GPU; negative: the CPU");
+    app.add_option("--data", args.data, "The folder that holds the data set");
+    app.add_option("--dataset", args.dataset, "The data set")
+        ->check(CLI::IsMember({"auto", "mnist", "fashion", "generated"}));
+    CLI11_PARSE(app, argc, argv);
+
     if (args.gpu_id >= 0) std::fprintf(stderr, "This program was built for the CPU, and trains on it.\n");
     train(args);
     return 0;

@@ -1,7 +1,6 @@
 // Chainer's MNIST example: a multilayer perceptron, or a convolutional network, learns handwritten digits.
 #include <CLI/CLI.hpp>
 
-#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <exception>
@@ -53,6 +52,7 @@ struct Arguments {
 
 template <class Predictor>
 int train(const Arguments& args, Predictor predictor, int image_ndim) {
+  serializers::create_folder(args.out);  // now: nobody wants to download data in vain
   std::printf("Device: %s\n# unit: %d\n# Minibatch-size: %d\n# epoch: %d\n\n", args.device.c_str(), args.unit,
               args.batchsize, args.epoch);
 
@@ -76,7 +76,7 @@ int train(const Arguments& args, Predictor predictor, int image_ndim) {
   // The graph behind the loss of the first iteration
   trainer.extend(extensions::DumpGraph{"main/loss"});
   // The state of everything, to go on from with --resume
-  const int frequency = args.frequency == -1 ? args.epoch : std::max(1, args.frequency);
+  const int frequency = args.frequency == -1 ? args.epoch : args.frequency;
   trainer.extend(extensions::snapshot(), {.trigger = {frequency, "epoch"}});
   trainer.extend(extensions::LogReport{});
   if (!args.noplot) {
@@ -100,27 +100,30 @@ int train(const Arguments& args, Predictor predictor, int image_ndim) {
 }
 
 int main(int argc, char** argv) {
-  Arguments args;
-  constexpr int most = 1'000'000'000;
-  CLI::App app{"Train a network on MNIST"};
-  app.option_defaults()->always_capture_default();
-  app.add_option("-b,--batchsize", args.batchsize, "Images in each minibatch")->check(CLI::Range(1, most));
-  app.add_option("-e,--epoch", args.epoch, "Sweeps over the training data")->check(CLI::Range(1, most));
-  app.add_option("-u,--unit", args.unit, "Units of the hidden layers")->check(CLI::Range(1, most));
-  app.add_option("--model", args.model, "The network")->check(CLI::IsMember({"mlp", "cnn"}));
-  app.add_option("-d,--device", args.device, "Where to compute");
-  app.add_option("-o,--out", args.out, "The folder for results");
-  app.add_option("-r,--resume", args.resume, "The snapshot to go on from")->check(CLI::ExistingFile);
-  app.add_option("--seed", args.seed, "Of all random numbers");
-  app.add_option("-f,--frequency", args.frequency, "Epochs between snapshots; -1: only one, at the end")
-      ->check(CLI::Range(-1, most));
-  app.add_flag("--noplot", args.noplot, "No plots");
-  app.add_option("--data", args.data, "The folder that holds the data set");
-  app.add_option("--dataset", args.dataset, "The data set")
-      ->check(CLI::IsMember({"auto", "mnist", "fashion", "generated"}));
-  CLI11_PARSE(app, argc, argv);
-
   try {
+    Arguments args;
+    constexpr int most = 1'000'000'000;
+    CLI::App app{"Train a network on MNIST"};
+    app.option_defaults()->always_capture_default();
+    app.add_option("-b,--batchsize", args.batchsize, "Images in each minibatch")->check(CLI::Range(1, most));
+    app.add_option("-e,--epoch", args.epoch, "Sweeps over the training data")->check(CLI::Range(1, most));
+    app.add_option("-u,--unit", args.unit, "Units of the hidden layers")->check(CLI::Range(1, most));
+    app.add_option("--model", args.model, "The network")->check(CLI::IsMember({"mlp", "cnn"}));
+    app.add_option("-d,--device", args.device, "Where to compute");
+    app.add_option("-o,--out", args.out, "The folder for results");
+    app.add_option("-r,--resume", args.resume, "The snapshot to go on from")->check(CLI::ExistingFile);
+    app.add_option("--seed", args.seed, "Of all random numbers")->check([](const std::string& text) -> std::string {
+      return text[0] == '-' ? "must not be negative" : "";
+    });
+    app.add_option("-f,--frequency", args.frequency, "Epochs between snapshots; -1: only one, at the end")
+        ->check(CLI::Range(-1, most))
+        ->check([](const std::string& text) -> std::string { return text == "0" ? "must be -1 or at least 1" : ""; });
+    app.add_flag("--noplot", args.noplot, "No plots");
+    app.add_option("--data", args.data, "The folder that holds the data set");
+    app.add_option("--dataset", args.dataset, "The data set")
+        ->check(CLI::IsMember({"auto", "mnist", "fashion", "generated"}));
+    CLI11_PARSE(app, argc, argv);
+
     const auto device = using_device(args.device);
     seed(args.seed);
     return args.model == "cnn" ? train(args, CNN{.n_units = args.unit}, 3) : train(args, MLP{.n_units = args.unit}, 1);

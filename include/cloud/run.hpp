@@ -1,4 +1,9 @@
-/// One run: following it, its files and metrics, and, inside the program that is the run, logging.
+/// One run: following it, its files and metrics, and, inside the program that is the run, logging:
+///
+///     auto run = cloud::Run::get_context();
+///     run.log_param("batch size", 128);
+///     run.log("Accuracy", accuracy);
+///     run.complete();
 #pragma once
 
 #include <chrono>
@@ -6,16 +11,20 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "cloud/backend/backend.hpp"
+#include "cloud/backend/context.hpp"
 #include "cloud/core/cancel.hpp"
 #include "cloud/core/clock.hpp"
 #include "cloud/core/file.hpp"
 #include "cloud/core/output.hpp"
+#include "cloud/core/text.hpp"
 #include "cloud/model.hpp"
+#include "cloud/tracking/writer.hpp"
 
 namespace cloud {
 
@@ -30,7 +39,23 @@ struct WaitOptions {
 /// A handle; copies are the same run.
 class Run {
  public:
-  Run(std::shared_ptr<Backend> backend, std::string id) : backend_(std::move(backend)), id_(std::move(id)) {}
+  Run(std::shared_ptr<Backend> backend, std::string id, tracking::WriterOptions logging = {})
+      : backend_(std::move(backend)),
+        id_(std::move(id)),
+        writer_(std::make_shared<tracking::Writer>(
+            id_, [to = backend_](const std::string& run, const Batch& batch) { to->log_batch(run, batch); },
+            std::move(logging))) {}
+
+  /// The run that this program is, as its environment says (backend/context.hpp): of a local workspace, of Azure, of an
+  /// MLflow server, or offline, where what is logged is printed to stderr. The same run at every call. Throws
+  /// ConfigError when the environment contradicts itself, and what connecting throws.
+  static Run get_context() {
+    static const Run run = [] {
+      Context context = find_context();
+      return Run(std::move(context.backend), std::move(context.run_id), std::move(context.logging));
+    }();
+    return run;
+  }
 
   const std::string& id() const { return id_; }
   RunInfo info() const { return backend_->get_run(id_); }
@@ -88,14 +113,51 @@ class Run {
 
   // Metrics, params, tags -------------------------------------------------------------------------------------------
 
-  /// Every point of one series, or of all.
-  std::vector<Metric> metrics(const std::string& key = {}) const { return backend_->metrics(id_, key); }
-  std::vector<Param> params() const { return backend_->params(id_); }
-  std::map<std::string, std::string> tags() const { return info().tags; }
+  /// Adds a point to the series `name`, without waiting for anybody (tracking/writer.hpp). Without a step: the one
+  /// after the last, from 0 on. Throws ConfigError for a name that MLflow does not take.
+  void log(const std::string& name, double value, std::optional<std::int64_t> step = std::nullopt) const {
+    writer_->log(name, value, step);
+  }
+  /// Many at once. A metric's timestamp 0 is now.
+  void log_batch(Batch batch) const { writer_->add(std::move(batch)); }
+  /// Set once; another value later is refused, which is reported on stderr.
+  void log_param(const std::string& name, std::string value) const {
+    writer_->add({.params = {{name, std::move(value)}}});
+  }
+  void log_param(const std::string& name, double value) const { log_param(name, number_text(value)); }
+  void set_tag(const std::string& name, std::string value) const { writer_->add({.tags = {{name, std::move(value)}}}); }
+
+  /// Sends what was logged and waits until it is stored. False: it could not be; it will be tried again.
+  bool flush(std::chrono::milliseconds timeout = std::chrono::seconds(30)) const { return writer_->flush(timeout); }
+
+  /// Sends what was logged and ends a run that this program has started itself. One that was submitted is ended by the
+  /// program's exit code.
+  void complete() const { end(Phase::completed, ""); }
+  void fail(const std::string& error = {}) const { end(Phase::failed, error); }
+
+  /// Every point of one series, or of all; params; tags. What was logged through this handle is sent first.
+  std::vector<Metric> metrics(const std::string& key = {}) const {
+    flush();
+    return backend_->metrics(id_, key);
+  }
+  std::vector<Param> params() const {
+    flush();
+    return backend_->params(id_);
+  }
+  std::map<std::string, std::string> tags() const {
+    flush();
+    return info().tags;
+  }
 
  private:
+  void end(Phase phase, const std::string& error) const {
+    flush();
+    backend_->end_run(id_, phase, error);
+  }
+
   std::shared_ptr<Backend> backend_;
   std::string id_;
+  std::shared_ptr<tracking::Writer> writer_;
 };
 
 namespace detail {

@@ -107,3 +107,34 @@ TEST_CASE("assign converts and wants the same shape", "[array]") {
   rows[1].assign(ones({2}));
   CHECK(array_equal(rows, array({{0.f, 0.f}, {1.f, 1.f}, {0.f, 0.f}})));
 }
+
+TEST_CASE("slices of an empty array with huge axes", "[array]") {
+  const Array x(Shape{0, std::int64_t{1} << 60});
+  CHECK(x.slice(0, 5).shape() == x.shape());
+  CHECK(Array(Shape{2, 0, 3})[1].shape() == Shape{0, 3});
+}
+
+TEST_CASE("no array has no elements and no device: an error, not a crash", "[array]") {
+  Array none;
+  CHECK(none.shape() == Shape{});
+  CHECK_FALSE(none.unique());
+  CHECK_THROWS_WITH(none.item(), Catch::Matchers::ContainsSubstring("[array] undefined array"));
+  CHECK_THROWS_AS(none.device(), ArgumentError);
+  CHECK_THROWS_AS(none.bytes(), ArgumentError);
+  CHECK_THROWS_AS(none.data<float>(), ArgumentError);
+  CHECK_THROWS_AS(none.data<double>(), ArgumentError);
+  CHECK_THROWS_AS(none.span<float>(), ArgumentError);
+  CHECK_THROWS_AS(none.at<float>(), ArgumentError);
+  CHECK_THROWS_AS(none.at<double>(0), ArgumentError);
+  CHECK_THROWS_AS(none.copy(), ArgumentError);
+  CHECK_THROWS_AS(none.to(float32), ArgumentError);
+  CHECK_THROWS_AS(none.to(float64), ArgumentError);
+  CHECK_THROWS_AS(none.to(Device{}), ArgumentError);
+  CHECK_THROWS_AS(none.fill(1), ArgumentError);
+  CHECK_THROWS_AS(none.operand(), ArgumentError);
+  CHECK_THROWS_AS(none.assign(scalar(1)), ArgumentError);
+  Array one = scalar(1);
+  CHECK_THROWS_AS(one.assign(none), ArgumentError);
+  CHECK_THROWS_AS(none.length(), ShapeError);
+  CHECK_THROWS_AS(none[0], ShapeError);
+}

@@ -28,6 +28,13 @@ TEST_CASE("arange counts like NumPy", "[array]") {
   CHECK(arange(3, 0).size() == 0);
   CHECK(arange(0, 1, 0.1, float64).size() == 10);
   CHECK(arange(0, 1, 0.3, float64).size() == 4);
+  CHECK(array_equal(arange(0, 1, 0.25), array({0.0, 0.25, 0.5, 0.75})));
+  CHECK(array_equal(arange(3.5), array({0.0, 1.0, 2.0, 3.0})));
+  CHECK(arange(3.5).dtype() == float64);
+  CHECK(arange(0, 2.f).dtype() == float64);
+  CHECK(arange(std::size_t{2}).dtype() == int64);
+  CHECK(array_equal(arange(2.5, float32), array({0.f, 1.f, 2.f})));
+  CHECK(array_equal(arange(0.0, 3.0, 1.0, int32), array({0, 1, 2})));
   CHECK_THROWS_AS(arange(0, 1, 0), ArgumentError);
   CHECK_THROWS_AS(arange(0, std::numeric_limits<double>::infinity()), ArgumentError);
   CHECK_THROWS_AS(arange(0, 1e18, 1), ShapeError);
@@ -70,4 +77,27 @@ TEST_CASE("random arrays repeat with the seed, on any number of threads", "[arra
   for (const float v : u.span<float>()) CHECK((v >= -1 && v < 3));
   CHECK(random::uniform({5}, 0, 1, DType::float16).dtype() == DType::float16);
   CHECK(random::normal({0}).size() == 0);
+}
+
+TEST_CASE("uniform never reaches its upper end", "[array]") {
+  for (const DType dtype : {float32, float64, DType::float16, DType::bfloat16}) {
+    // So narrow that rounding would lead there for about half of the elements.
+    for (const auto& [low, high] :
+         {std::pair{1.0, 1 + 0x1p-7}, {-1.0, -1 + 0x1p-8}, {-0x1p-7, 0.0}, {2047.0, 2048.0}}) {
+      CAPTURE(dtype, low, high);
+      if (dtype == DType::bfloat16 && low == 2047) continue;  // rounds to 2048: nothing is between
+      const Array x = random::uniform({3000}, low, high, dtype).to(float64);
+      for (const double v : x.span<double>()) REQUIRE((v >= low && v < high));
+    }
+  }
+  const double next = std::nextafter(1.0, 2.0);
+  const Array wide = random::uniform({1000}, 1, next, float64);
+  for (const double v : wide.span<double>()) REQUIRE(v == 1);
+  CHECK(array_equal(random::uniform({3}, 2, 2), full({3}, 2)));
+  // Nothing of the dtype is between: what low rounds to.
+  CHECK(array_equal(random::uniform({9}, 1.001, 1.002, DType::bfloat16).to(float32), ones({9})));
+  CHECK(array_equal(random::uniform({9}, 2047, 2048, DType::bfloat16).to(float32), full({9}, 2048)));
+  CHECK(random::uniform({0}, 0, 1, DType::float16).dtype() == DType::float16);
+  CHECK_THROWS_AS(random::uniform({2}, 1, 0), ArgumentError);
+  CHECK_THROWS_AS(random::uniform({2}, 0, std::numeric_limits<double>::infinity()), ArgumentError);
 }

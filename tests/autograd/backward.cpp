@@ -384,3 +384,33 @@ TEST_CASE("the wanted inputs are known in backward", "[autograd]") {
   grad({y}, {b});
   CHECK(seen == std::vector<bool>{false, false, true});
 }
+
+TEST_CASE("a gradient to start with fits its output", "[autograd]") {
+  const Variable x(ones({2, 3}));
+  const std::array outputs{tanh(x)};
+  for (const Array& wrong : {ones({2}), ones({3, 2}), ones({4, 2, 3}), ones({2, 3}, float64), Array{}}) {
+    const std::array start{Variable(wrong)};
+    CHECK_THROWS_AS(backward(outputs, start), ArgumentError);
+    CHECK_THROWS_AS(grad(outputs, std::array{x}, {.grad_outputs = {start[0]}}), ArgumentError);
+    CHECK_THROWS_AS(backward(std::array{x}, start), ArgumentError);
+  }
+  CHECK_FALSE(x.grad().defined());
+  // An undefined one is none: the output's own, which it has not.
+  CHECK_THROWS_AS(backward(outputs, std::array{Variable{}}), GradientError);
+  CHECK_THROWS_AS(Variable{}.backward(), ArgumentError);
+  CHECK_THROWS_AS(grad({Variable{}}, {x}), ArgumentError);
+  CHECK_THROWS_AS(grad({outputs[0]}, {Variable{}}), ArgumentError);
+}
+
+TEST_CASE("retain_grad under create_graph leaves no cycle through dropped variables", "[autograd]") {
+  expect_no_leak([] {
+    const Variable x = leaf(2);
+    Variable z;
+    {
+      const Variable y = x * x;
+      z = y * y;
+    }
+    z.backward({.create_graph = true, .retain_grad = true});
+    CHECK(x.grad().item() == 32);
+  });
+}

@@ -85,3 +85,15 @@ TEST_CASE("a reference to anything serializable", "[autograd]") {
   ref.serialize(keys);
   CHECK(keys.keys.size() == 2);
 }
+
+TEST_CASE("a stored integer that does not fit its field is an error", "[autograd]") {
+  struct Stored final : Serializer {
+    void on_integer(std::int64_t& value) override { value = std::int64_t{1} << 40; }
+  } stored;
+  int narrow = 7;
+  std::uint64_t wide = 7;
+  CHECK_THROWS_AS(stored("narrow", narrow), SerializationError);
+  CHECK(narrow == 7);
+  stored("wide", wide);
+  CHECK(wide == std::uint64_t{1} << 40);
+}

@@ -81,3 +81,63 @@ TEST_CASE("a parameter takes its shape later", "[autograd]") {
   CHECK(p.array().at<float>(0, 0) == 4);
   CHECK(shared.name() == "/l1/W");
 }
+
+TEST_CASE("unchain_backward makes leaves of all outputs of a function", "[autograd]") {
+  struct Twice final : FunctionNode {
+    std::string_view name() const override { return "Twice"; }
+    Arrays forward(std::span<const Array> x) override { return {x[0].copy(), x[0].copy()}; }
+    Variables backward(const Variables& gy) override { return {gy[0].defined() ? gy[0] : gy[1]}; }
+  };
+  const std::array x{Variable(ones({1}))};
+  const auto function = make_ref<Twice>();
+  const Variables both = function->apply(x);
+  CHECK_THROWS_AS(function->apply(x), ArgumentError);
+  Variable first = both[0] * 2, second = both[1] * 3;
+  first.unchain_backward();
+  CHECK(both[1].creator() == nullptr);
+  second.backward();
+  CHECK(both[1].grad().item() == 3);
+  CHECK_FALSE(x[0].grad().defined());
+}
+
+TEST_CASE("a function names an input without data", "[autograd]") {
+  const Parameter uninitialized;
+  CHECK_THROWS_WITH(tanh(uninitialized), ContainsSubstring("[Tanh] an input is undefined (inputs: no array)"));
+  CHECK_THROWS_AS(uninitialized + Variable(ones({2})), ArgumentError);
+  CHECK_THROWS_AS(tanh(Variable(ones({2})).grad()), ArgumentError);
+}
+
+TEST_CASE("an undefined variable is an error wherever its data is wanted", "[autograd]") {
+  Variable none;
+  CHECK_THROWS_WITH(none.item(), ContainsSubstring("[variable] undefined variable"));
+  CHECK_THROWS_AS(none.array(), ArgumentError);
+  CHECK_THROWS_AS(std::as_const(none).array(), ArgumentError);
+  CHECK_THROWS_AS(none.shape(), ArgumentError);
+  CHECK_THROWS_AS(none.ndim(), ArgumentError);
+  CHECK_THROWS_AS(none.size(), ArgumentError);
+  CHECK_THROWS_AS(none.length(), ArgumentError);
+  CHECK_THROWS_AS(none.dtype(), ArgumentError);
+  CHECK_THROWS_AS(none.device(), ArgumentError);
+  CHECK_THROWS_AS(none.requires_grad(), ArgumentError);
+  CHECK_THROWS_AS(none.grad(), ArgumentError);
+  CHECK_THROWS_AS(none.set_grad(Variable(ones({}))), ArgumentError);
+  CHECK_THROWS_AS(none.cleargrad(), ArgumentError);
+  CHECK_THROWS_AS(none.set_array(ones({})), ArgumentError);
+  CHECK_THROWS_AS(none.set_name("x"), ArgumentError);
+  CHECK_THROWS_AS(none.creator(), ArgumentError);
+  CHECK_THROWS_AS(none.rank(), ArgumentError);
+  CHECK_THROWS_AS(none.node(), ArgumentError);
+  CHECK_THROWS_AS(none.unchain(), ArgumentError);
+  CHECK_THROWS_AS(none.unchain_backward(), ArgumentError);
+  CHECK_THROWS_AS(none.backward(), ArgumentError);
+  CHECK(none.name().empty());
+
+  const Variable x(ones({}));
+  CHECK_THROWS_WITH(x.grad().item(), ContainsSubstring("a gradient before backward()"));
+  CHECK_THROWS_AS(x.grad_variable().item(), ArgumentError);
+
+  dnn::Parameter p(ones({2}));
+  const dnn::Parameter moved = std::move(p);
+  CHECK_THROWS_AS(p.is_initialized(), ArgumentError);
+  CHECK_THROWS_AS(dnn::Parameter{}.array().item(), ArgumentError);
+}

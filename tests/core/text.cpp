@@ -10,5 +10,6 @@ TEST_CASE("messages are joined from texts and numbers", "[core]") {
   CHECK(dnn::to_text(std::numeric_limits<double>::infinity()) == "inf");
   CHECK(dnn::to_text(-std::numeric_limits<float>::infinity()) == "-inf");
   CHECK(dnn::to_text(std::numeric_limits<double>::quiet_NaN()) == "nan");
+  CHECK(dnn::to_text(-std::numeric_limits<float>::quiet_NaN()) == "nan");
   CHECK(dnn::to_text(std::numeric_limits<std::int64_t>::min()) == "-9223372036854775808");
 }

@@ -1,6 +1,13 @@
 #include "dnn/datasets/mnist.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
 
 #include "catch.hpp"
 #include "dnn/array/compare.hpp"
@@ -140,6 +147,31 @@ TEST_CASE("one flipped bit in MNIST is noticed, in explicit folders and in the c
   CHECK_THROWS_WITH(get_mnist({.download = false}), ContainsSubstring(reason));
 }
 
+TEST_CASE("a $DNN_DATASET_ROOT that is of no use is mentioned in one line", "[mnist]") {
+  const Environment environment;
+  const auto said = [&](const std::filesystem::path& root) {
+    ::setenv("DNN_DATASET_ROOT", root.c_str(), 1);
+    std::fflush(stderr);
+    const auto log = environment.folder / "stderr";
+    const int original = ::dup(STDERR_FILENO), file = ::open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    ::dup2(file, STDERR_FILENO);
+    try {
+      get_mnist({.source = "mnist", .download = false});
+    } catch (const FileError&) {
+    }
+    ::dup2(original, STDERR_FILENO);
+    ::close(original);
+    ::close(file);
+    std::ifstream in(log);
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  };
+  const auto missing = said(environment.folder / "nowhere");
+  CHECK_THAT(missing, ContainsSubstring("nowhere is of no use for MNIST: there is no such folder"));
+  CHECK(std::count(missing.begin(), missing.end(), '\n') == 1);
+  std::filesystem::create_directory(environment.folder / "mnist");
+  CHECK_THAT(said(environment.folder), ContainsSubstring("mnist lacks train-images-idx3-ubyte[.gz], "));
+}
+
 TEST_CASE("generated digits stand in for MNIST when it cannot be had", "[mnist]") {
   const Environment environment;
   const auto [train, test] = get_mnist({.download = false});
@@ -169,19 +201,22 @@ TEST_CASE("get_mnist's options shape the examples as Chainer's do", "[mnist]") {
     options.source = "generated";
     return get_mnist(options).train[0];
   };
-  CHECK(first({.ndim = 1})[0].shape() == Shape{784});
-  CHECK(first({.ndim = 2})[0].shape() == Shape{28, 28});
-  CHECK(first({.ndim = 3})[0].shape() == Shape{1, 28, 28});
+  // Each call draws 70,000 digits: as few calls as will do.
+  const auto plain = first({})[0];
+  CHECK(plain.shape() == Shape{784});
+  CHECK(first({.ndim = 2, .rgb_format = true})[0].shape() == Shape{28, 28});
+  const auto planar = first({.ndim = 3, .label_dtype = int64});
+  CHECK(planar[0].shape() == Shape{1, 28, 28});
+  CHECK(planar[1].dtype() == int64);
   const auto rgb = first({.ndim = 3, .rgb_format = true})[0];
   REQUIRE(rgb.shape() == Shape{3, 28, 28});
   CHECK(array_equal(rgb[0], rgb[1]));
   CHECK(array_equal(rgb[0], rgb[2]));
-  CHECK(array_equal(rgb[0].reshape({784}), first({})[0]));
-  CHECK(first({.ndim = 2, .rgb_format = true})[0].shape() == Shape{28, 28});
+  CHECK(array_equal(rgb[0].reshape({784}), plain));
 
-  CHECK(first({.withlabel = false}).size() == 1);
-  CHECK(first({.label_dtype = int64})[1].dtype() == int64);
-  const auto wide = first({.scale = 255., .dtype = float64})[0];
+  const auto unlabelled = first({.withlabel = false, .scale = 255., .dtype = float64});
+  CHECK(unlabelled.size() == 1);
+  const auto wide = unlabelled[0];
   const auto half = first({.scale = 2., .dtype = DType::float16})[0];
   REQUIRE(half.dtype() == DType::float16);
   for (std::int64_t i = 0; i < 784; ++i) {

@@ -80,8 +80,9 @@ void bind_array_functions() {
     return permutate(a.var("x"), a.array("indices"), {.axis = a.axis("axis", 0), .inv = a.flag("inv", false)});
   });
   f("repeat", "x, repeats, axis", [](Args& a) {
-    const auto axis = a.has("axis") ? std::optional<int>(a.axis("axis")) : (a.constant("axis"), std::nullopt);
-    return repeat(a.var("x"), a.integers("repeats"), axis);
+    if (a.has("axis")) return repeat(a.var("x"), a.integers("repeats"), a.axis("axis"));
+    a.constant("axis");
+    return repeat(a.var("x"), a.integers("repeats"), std::nullopt);
   });
   f("reshape", "x, shape", [](Args& a) { return reshape(a.var("x"), a.integers("shape")); });
   f("rollaxis", "x, axis, start", [](Args& a) { return rollaxis(a.var("x"), a.axis("axis"), a.axis("start", 0)); });

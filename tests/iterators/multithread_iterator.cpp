@@ -134,8 +134,21 @@ TEST_CASE("finalize ends the threads; going on starts them again", "[multithread
   CHECK(iterator.next()->indices() == std::vector<std::int64_t>{2, 3});
 }
 
-TEST_CASE("mistakes are named", "[multithread_iterator]") {
+TEST_CASE("mistakes in MultithreadIterator are named", "[multithread_iterator]") {
   CHECK_THROWS_WITH(MultithreadIterator(arange(3), 0), ContainsSubstring("[MultithreadIterator] batch_size"));
   CHECK_THROWS_WITH(MultithreadIterator(arange(3), 1, {.n_threads = 0}), ContainsSubstring("options.n_threads >= 1"));
   CHECK_THROWS_AS(MultithreadIterator(arange(3), 1, {.n_prefetch = -1}), ArgumentError);
+}
+
+TEST_CASE("what an order sampler throws, next() throws, and no minibatch is lost", "[multithread_iterator]") {
+  int calls = 0;
+  const iterators::OrderSampler sampler = [&](std::span<const std::int64_t> old, std::int64_t, std::int64_t) {
+    if (++calls > 1) throw Error("no second epoch");
+    return std::vector<std::int64_t>(old.begin(), old.end());
+  };
+  MultithreadIterator iterator(arange(6), 2, {.n_threads = 2, .n_prefetch = 3, .order_sampler = sampler});
+  CHECK(iterator.next()->indices() == std::vector<std::int64_t>{0, 1});
+  CHECK(iterator.next()->indices() == std::vector<std::int64_t>{2, 3});
+  CHECK_THROWS_WITH(iterator.next(), ContainsSubstring("no second epoch"));
+  CHECK(iterator.current_position() == 4);
 }

@@ -61,7 +61,7 @@ TEST_CASE("before the first minibatch", "[serial_iterator]") {
   CHECK(iterator.epoch_detail() == 0);
   CHECK_FALSE(iterator.previous_epoch_detail().has_value());
   CHECK(iterator.current_position() == 0);
-  CHECK(iterator.repeat());
+  CHECK(iterator.repeats());
   CHECK(iterator.batch_size() == 3);
 }
 
@@ -200,7 +200,7 @@ TEST_CASE("states that cannot be are refused and change nothing", "[serial_itera
   CHECK_THROWS_AS(iterator.serialize(reader), SerializationError);
 }
 
-TEST_CASE("mistakes are named", "[serial_iterator]") {
+TEST_CASE("mistakes in SerialIterator are named", "[serial_iterator]") {
   CHECK_THROWS_WITH(SerialIterator(arange(3), 0),
                     ContainsSubstring("[SerialIterator] batch_size >= 1 does not hold: 0 < 1"));
   CHECK_THROWS_AS(SerialIterator(arange(0), 1), ArgumentError);
@@ -218,4 +218,22 @@ TEST_CASE("mistakes are named", "[serial_iterator]") {
   CHECK_THROWS_WITH(fickle.next(), ContainsSubstring("returned 3 indices for 4"));
   CHECK(fickle.epoch() == 0);
   CHECK(draw(fickle) == Indices{2, 3});
+}
+
+TEST_CASE("a batch may be larger than the memory when there is one pass", "[serial_iterator]") {
+  SerialIterator iterator(arange(3), std::int64_t{1} << 62, {.repeat = false, .shuffle = false});
+  CHECK_FALSE(iterator.repeats());
+  CHECK(draw(iterator) == Indices{0, 1, 2});
+  CHECK(draw(iterator).empty());
+}
+
+TEST_CASE("errors of an iterator without a path begin with its name", "[serial_iterator]") {
+  SerialIterator iterator(arange(3), 2, {.shuffle = false});
+  MemoryArchive archive;
+  MemoryWriter writer(archive);
+  SerialIterator longer(arange(9), 8, {.shuffle = false});
+  longer.next();
+  longer.serialize(writer);
+  MemoryReader reader(archive);
+  CHECK_THROWS_WITH(iterator.serialize(reader), ContainsSubstring("[iterator] position 8 of epoch 0"));
 }

@@ -1,5 +1,8 @@
 #include "dnn/kernels/parallel_for.hpp"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <stdexcept>
 #include <thread>
@@ -67,4 +70,36 @@ TEST_CASE("nested loops and loops of several threads are possible", "[kernels]")
   }
   for (auto& t : callers) t.join();
   CHECK(sum == 1000 + 3 * 50 * 64);
+}
+
+TEST_CASE("DNN_NUM_THREADS is a whole number from 1 on", "[kernels]") {
+  CHECK(dnn::kernels::detail::thread_count("1") == 1);
+  CHECK(dnn::kernels::detail::thread_count("12") == 12);
+  for (const char* text : {"abc", "0", "-2", "4x", " 4", "2.5", "99999999999"}) {
+    CAPTURE(text);
+    CHECK_THROWS_WITH(dnn::kernels::detail::thread_count(text),
+                      Catch::Matchers::ContainsSubstring("DNN_NUM_THREADS is '" + std::string(text) + "'"));
+  }
+}
+
+TEST_CASE("the pool is not replaced while it works", "[kernels]") {
+  const Threads scope(3);
+  CHECK_THROWS_AS(parallel_for(100, 1, [&](std::int64_t, std::int64_t) { set_num_threads(2); }), Error);
+  CHECK(num_threads() == 3);
+}
+
+TEST_CASE("a forked child, which has none of the threads, computes and ends", "[kernels]") {
+  const Threads scope(3);
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    ::alarm(20);
+    std::atomic<std::int64_t> sum{0};
+    parallel_for(1000, 1, [&](std::int64_t begin, std::int64_t end) { sum += end - begin; });
+    ::_exit(sum == 1000 && num_threads() == 1 ? 0 : 1);
+  }
+  int status = -1;
+  ::waitpid(child, &status, 0);
+  CHECK(status == 0);
+  CHECK(num_threads() == 3);
 }

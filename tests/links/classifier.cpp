@@ -12,6 +12,8 @@ using namespace dnn;
 TEST_CASE("Classifier keeps and reports loss and accuracy", "[classifier]") {
   links::Classifier model{links::Linear(2, 3)};
   CHECK(model.namedparams()[0].name == "/predictor/W");
+  CHECK(model.predictor.W.name() == "/predictor/W");
+  CHECK_THROWS_WITH(model(zeros({1, 5}), array({0})), Catch::Matchers::ContainsSubstring("'/predictor/W'"));
   CHECK_FALSE(model.loss.defined());
 
   const Array x = array({{1.f, 2.f}, {3.f, -1.f}}), t = array({0, 2});

@@ -30,4 +30,10 @@ TEST_CASE("links::Convolution2D refuses what cannot be", "[convolution_2d]") {
   CHECK_THROWS_AS(links::Convolution2D(4, 3, {.groups = 0}), ArgumentError);
   links::Convolution2D l(4, 3);
   CHECK_THROWS_AS(l(zeros({2, 3})), ArgumentError);
+  CHECK_THROWS_AS(l(Variable{}), ArgumentError);
+  CHECK_THROWS_AS(l(zeros({1, 2, 5, 5}, int64)), ArgumentError);
+  CHECK_THROWS_AS(l(zeros({1, 0, 5, 5})), ArgumentError);
+  CHECK_FALSE(l.W.is_initialized());
+  CHECK(l(zeros({1, 2, 5, 5})).shape() == Shape{1, 4, 3, 3});
+  CHECK_THROWS_AS(links::Convolution2D(4, {3, 0}), ArgumentError);
 }

@@ -37,5 +37,15 @@ TEST_CASE("links::Linear refuses what cannot be", "[linear]") {
   CHECK_THROWS_AS(links::Linear(-3, 2), ArgumentError);
   links::Linear l(3);
   CHECK_THROWS_AS(l(scalar(1.f)), ArgumentError);
+  CHECK_THROWS_AS(l(Variable{}), ArgumentError);
+  // A failed first call leaves nothing behind.
+  CHECK_THROWS_AS(l(zeros({2, 3}), -1), ArgumentError);
+  CHECK_THROWS_AS(l(zeros({2, 3}), 0), ArgumentError);
+  CHECK_THROWS_AS(l(zeros({2, 3}), 3), ArgumentError);
+  CHECK_THROWS_AS(l(zeros({2, 3}, int64)), ArgumentError);
+  CHECK_THROWS_AS(l(zeros({2, 3}, float64)), ArgumentError);
+  CHECK_THROWS_AS(l(zeros({2, 0})), ArgumentError);
+  CHECK_FALSE(l.W.is_initialized());
+  CHECK(l(zeros({2, 5})).shape() == Shape{2, 3});
   CHECK_THROWS_AS(links::Linear(4, 3)(zeros({2, 5})), ArgumentError);
 }

@@ -253,6 +253,23 @@ TEST_CASE("Lasso, hard clipping and noise", "[optimizer]") {
   CHECK(squares / 1e4 == Approx(4).epsilon(0.05));  // eta / (1 + 0)^0.55
 }
 
+TEST_CASE("hooks whose settings make no sense are an error", "[optimizer]") {
+  Model model;
+  optimizers::SGD optimizer;
+  const auto update_with = [&](auto hook) {
+    optimizer.setup(model);
+    optimizer.add_hook(hook);
+    optimizer.update();
+  };
+  CHECK_THROWS_WITH(
+      update_with(optimizer_hooks::GradientHardClipping{1, -1}),
+      Catch::Matchers::ContainsSubstring("[GradientHardClipping] lower_bound <= upper_bound does not hold: 1 > -1"));
+  CHECK_THROWS_AS(update_with(optimizer_hooks::GradientClipping{0}), ArgumentError);
+  CHECK_THROWS_AS(update_with(optimizer_hooks::GradientClipping{-1}), ArgumentError);
+  CHECK_THROWS_AS(update_with(optimizer_hooks::GradientNoise{-0.1}), ArgumentError);
+  CHECK(array_equal(model.W.array(), Model{}.W.array()));
+}
+
 TEST_CASE("an empty parameter is no trouble", "[optimizer]") {
   struct Empty : Chain<Empty> {
     dnn::Parameter W{zeros({0, 3})};

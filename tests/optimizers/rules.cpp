@@ -142,3 +142,25 @@ TEST_CASE("an eps that vanishes in float32 is an error", "[optimizers]") {
   optimizer.setup(model);
   CHECK_THROWS_WITH(optimizer.update(), Catch::Matchers::ContainsSubstring("[Adam] eps"));
 }
+
+TEST_CASE("Adam's decays are in [0, 1)", "[optimizers]") {
+  OneParameter model{{}, dnn::Parameter(ones({2}))};
+  const auto update = [&](const optimizers::AdamRule& rule) {
+    optimizers::Adam optimizer{rule};
+    optimizer.setup(model);
+    optimizer.update();
+  };
+  CHECK_THROWS_WITH(update({.beta1 = 1}), Catch::Matchers::ContainsSubstring("[Adam] beta1 < 1 does not hold: 1 >= 1"));
+  CHECK_THROWS_AS(update({.beta1 = -0.1}), ArgumentError);
+  CHECK_THROWS_AS(update({.beta2 = 1.5}), ArgumentError);
+  CHECK_THROWS_AS(update({.beta2 = -1}), ArgumentError);
+  CHECK_NOTHROW(update({.beta1 = 0, .beta2 = 0}));
+}
+
+TEST_CASE("a rule that comes to need more states than at setup is an error", "[optimizers]") {
+  OneParameter model{{}, dnn::Parameter(ones({2}))};
+  optimizers::Adam optimizer;
+  optimizer.setup(model);
+  optimizer.hyperparam.amsgrad = true;
+  CHECK_THROWS_WITH(optimizer.update(), Catch::Matchers::ContainsSubstring("uses 3 states, at setup it had 2"));
+}

@@ -78,7 +78,7 @@ def snippet(text):
     body = [line for line in lines if not line.startswith("#include")]
     includes = includes or ["#include <dnn/dnn.hpp>", "#include <dnn/training.hpp>"]
     # A snippet may leave what it makes unused: it shows how, not why.
-    head = ["using namespace dnn;", "[[maybe_unused]] static void snippet() {"]
+    head = ["namespace dnn {}", "using namespace dnn;", "[[maybe_unused]] static void snippet() {"]
     return "\n".join(includes + head + body + ["}"]) + "\n"
 
 

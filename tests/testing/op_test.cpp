@@ -61,9 +61,10 @@ TEST_CASE("op_test accepts right ops", "[testing]") {
 TEST_CASE("op_test finds wrong values, gradients, and graphs", "[testing]") {
   CHECK_THROWS_AS(run(cube([](const Variable& x) { return x * x * x * 1.001; })), CheckError);
   CHECK_THROWS_AS(run(cube([](const Variable& x) { return elementwise(WrongGradient{}, x); })), CheckError);
-  CHECK_THROWS_AS(
-      run(OpTest{.name = "constant", .op = [](const Variable& x) { return call(make_ref<Constant>(), x); }}),
-      CheckError);
+  CHECK_THROWS_AS(run(OpTest{.name = "constant",
+                             .op = [](const Variable& x) { return call(make_ref<Constant>(), x); },
+                             .reference = [](double x) { return x * x; }}),
+                  CheckError);
   // Infinity where the reference has a number.
   CHECK_THROWS_AS(run(OpTest{.name = "square",
                              .op = [](const Variable& x) { return x * x / x; },
@@ -77,6 +78,15 @@ TEST_CASE("op_test finds wrong values, gradients, and graphs", "[testing]") {
                                    Variable y = x + 1;
                                    if (x.size() > 0) const_cast<Variable&>(x).array().fill(0);
                                    return y;
-                                 }}),
+                                 },
+                             .reference = [](double x) { return x + 1; }}),
                   CheckError);
+}
+
+TEST_CASE("op_test wants a reference, for every output", "[testing]") {
+  CHECK_THROWS_AS(run(OpTest{.name = "anything", .op = [](const Variable& x) { return tanh(x); }}), ArgumentError);
+  const auto pair = [](const Variables& x) { return Variables{tanh(x[0]), x[0] * 2}; };
+  CHECK_THROWS_WITH(
+      run(OpTest{.name = "pair", .op = GraphFunction(pair), .reference = [](double x) { return std::tanh(x); }}),
+      Catch::Matchers::ContainsSubstring("2 outputs instead of 1"));
 }

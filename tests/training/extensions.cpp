@@ -1,7 +1,12 @@
 // Extensions that need no model: reports, bars, plots, averages and shifts.
 #include "dnn/training/extensions.hpp"
 
+#include <fcntl.h>
+#include <stdio_ext.h>
+#include <unistd.h>
+
 #include <cmath>
+#include <cstdio>
 #include <string>
 
 #include "dnn/optimizers/sgd.hpp"
@@ -313,6 +318,113 @@ TEST_CASE("PlotReport writes a plot and keeps its points in snapshots", "[extens
   CHECK_THROWS_AS(extensions::PlotReport({"loss"}, {.filename = "loss.png"}), ArgumentError);
 }
 
+TEST_CASE("a plot that goes on in mid-epoch is the plot of the whole training", "[extensions]") {
+  files::TemporaryFolder out;
+  const auto body = [](std::int64_t i) { report({{"loss", static_cast<double>(i * i)}}); };
+  const auto plot = [] { return extensions::PlotReport({"loss"}, {.x_key = "epoch", .filename = "loss.svg"}); };
+  FakeUpdater whole_updater(4, body), first_updater(4, body), second_updater(4, body);
+  Trainer whole(whole_updater, {10, "iteration"}, out / "whole");
+  auto& expected = whole.extend(plot());
+  whole.run();
+  Trainer first(first_updater, {6, "iteration"}, out / "parts");
+  first.extend(plot());
+  first.run();
+  Trainer second(second_updater, {10, "iteration"}, out / "parts");
+  auto& resumed = second.extend(plot());
+  reload(first, second);
+  second.run();
+  CHECK(resumed.svg() == expected.svg());
+
+  // Chainer's snapshots have the points alone.
+  auto state = serializers::to_dictionary(static_cast<Extension&>(expected));
+  std::erase_if(state, [](const auto& item) { return !item.first.starts_with("_plot_"); });
+  REQUIRE(state.size() == 1);
+  auto old = plot();
+  serializers::from_dictionary(state, old);
+  CHECK(old.svg() == expected.svg());
+  state["_plot_loss.svg"] = std::string("[1");
+  CHECK_THROWS_AS(serializers::from_dictionary(state, old), SerializationError);
+}
+
+TEST_CASE("an extension that the saved training did not have", "[extensions]") {
+  files::TemporaryFolder out;
+  const auto body = [](std::int64_t i) { report({{"loss", static_cast<double>(i)}}); };
+  FakeUpdater without_updater(4, body), with_updater(4, body), log_updater(4, body);
+  Trainer without(without_updater, {6, "iteration"}, out / "result");
+  without.run();
+  // A plot starts where the training goes on ...
+  Trainer with(with_updater, {8, "iteration"}, out / "result");
+  auto& plot = with.extend(extensions::PlotReport({"loss"}, {.filename = "loss.svg"}));
+  reload(without, with);
+  with.run();
+  const auto state = serializers::to_dictionary(static_cast<Extension&>(plot));
+  CHECK(std::get<std::string>(state.at("_plot_loss.svg")) == R"({"loss": [[8, 7.5]]})");
+  // ... others must be told to.
+  Trainer with_log(log_updater, {8, "iteration"}, out / "result");
+  with_log.extend(extensions::LogReport{});
+  CHECK_THROWS_WITH(reload(without, with_log), Catch::Matchers::ContainsSubstring("LogReport") &&
+                                                   Catch::Matchers::ContainsSubstring("{.strict = false}"));
+  serializers::from_dictionary(serializers::to_dictionary(without), with_log, {.strict = false});
+  CHECK(log_updater.iteration() == 6);
+}
+
+TEST_CASE("snapshots remove the oldest of their own files and nothing else", "[extensions]") {
+  files::TemporaryFolder out;
+  const auto kept = [&](const std::string& name) { return std::filesystem::exists(out / ("result/" + name)); };
+  std::filesystem::create_directories(out / "result/s_0_0.npz");
+  for (const char* name : {"s_best_1.npz", "s_1_2.npz.5-0.tmp", "s_1_notes_2.npz", "s_01_2.npz"}) {
+    files::write(out / (std::string("result/") + name), "the user's");
+  }
+  FakeUpdater updater(2);
+  Trainer trainer(updater, {5, "iteration"}, out / "result");
+  trainer.extend(extensions::snapshot({.filename = "s_{.updater.epoch}_{.updater.iteration}.npz", .n_retains = 2}),
+                 {.trigger = {1, "iteration"}});
+  trainer.run();
+  for (const char* name : {"s_best_1.npz", "s_1_2.npz.5-0.tmp", "s_1_notes_2.npz", "s_01_2.npz", "s_0_0.npz"}) {
+    INFO(name);
+    CHECK(kept(name));
+  }
+  CHECK_FALSE(kept("s_1_3.npz"));
+  CHECK(kept("s_2_4.npz"));
+  CHECK(kept("s_2_5.npz"));
+}
+
+TEST_CASE("snapshots may be in folders of their own", "[extensions]") {
+  files::TemporaryFolder out;
+  const extensions::SnapshotOptions options{
+      .filename = "saved/epoch_{.updater.epoch}/{.updater.iteration}.npz", .n_retains = 2, .autoload = true};
+  FakeUpdater updater(2), fresh(2);
+  Trainer trainer(updater, {5, "iteration"}, out / "result"), resumed(fresh, {5, "iteration"}, out / "result");
+  trainer.extend(extensions::snapshot(options), {.trigger = {1, "iteration"}});
+  trainer.run();
+  CHECK_FALSE(std::filesystem::exists(out / "result/saved/epoch_1/3.npz"));
+  CHECK(std::filesystem::exists(out / "result/saved/epoch_2/4.npz"));
+  CHECK(std::filesystem::exists(out / "result/saved/epoch_2/5.npz"));
+  resumed.extend(extensions::snapshot(options));
+  resumed.run();
+  CHECK(fresh.iteration() == 5);
+}
+
+TEST_CASE("text that standard output does not take is an error", "[extensions]") {
+  std::fflush(stdout);
+  const int original = ::dup(STDOUT_FILENO), full = ::open("/dev/full", O_WRONLY | O_CLOEXEC);
+  REQUIRE(full >= 0);
+  ::dup2(full, STDOUT_FILENO);
+  const TextOutput output;
+  bool thrown = false;
+  try {
+    output.write("text");
+  } catch (const FileError&) {
+    thrown = true;
+  }
+  ::__fpurge(stdout);
+  std::clearerr(stdout);
+  ::dup2(original, STDOUT_FILENO);
+  ::close(original);
+  ::close(full);
+  CHECK(thrown);
+}
+
 TEST_CASE("file names are patterns over the training", "[extensions]") {
   FakeUpdater updater(2);
   Trainer trainer(updater);
@@ -327,4 +439,15 @@ TEST_CASE("file names are patterns over the training", "[extensions]") {
   CHECK_FALSE(matches_pattern("snapshot_iter_{.updater.iteration}", "snapshot_iter_12.4242-0.tmp"));
   CHECK_FALSE(matches_pattern("{.updater.epoch}.npz", "model.npz"));
   CHECK(matches_pattern("best", "best"));
+  CHECK(matches_pattern("{{a}}-{.updater.epoch:03d}_{0.updater.epoch_detail}.npz", "{a}-002_2.5.npz"));
+  const std::string_view two = "e{.updater.epoch}_i{.updater.iteration:04}.npz";
+  CHECK(matches_pattern(two, "e1_i0020.npz"));
+  CHECK(matches_pattern(two, "e1_i12345.npz"));
+  for (const char* other : {"e1_i20.npz", "e1_i00020.npz", "e_i0020.npz", "e1_best_i0020.npz", "e1_i0020.npz.bak",
+                            "e1_i0020.npz.77-0.tmp", "e1 - 2_i0020.npz", "e01_i0020.npz", "e1_i0020_npz", ""}) {
+    CHECK_FALSE(matches_pattern(two, other));
+  }
+  CHECK_FALSE(matches_pattern("{.updater.iteration}", "77-0"));
+  CHECK(matches_pattern("t{.elapsed_time}", "t1e-05"));
+  CHECK(matches_pattern("{.updater.epoch:3}", "  7"));
 }

@@ -276,6 +276,12 @@ TEST_CASE("an evaluator leaves modes and training data alone and averages withou
   CHECK(evaluator.evaluate() == means);
 }
 
+TEST_CASE("an evaluator refuses an iterator without an end", "[training]") {
+  Net net;
+  iterators::SerialIterator repeats{toy_data(), 8};
+  CHECK_THROWS_WITH((extensions::Evaluator{repeats, net}), Catch::Matchers::ContainsSubstring("{.repeat = false}"));
+}
+
 TEST_CASE("two evaluators report under two names", "[training]") {
   files::TemporaryFolder out;
   Training training(out / "result", {1, "epoch"});

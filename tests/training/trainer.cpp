@@ -235,3 +235,23 @@ TEST_CASE("the state of the default generator is part of a snapshot, and may be 
   CHECK(default_generator().seed() == 2);
   CHECK(default_generator().position() == 0);
 }
+
+TEST_CASE("extensions are not added during the run", "[trainer]") {
+  files::TemporaryFolder out;
+  std::string text;
+  FakeUpdater updater(2);
+  Trainer trainer(updater, {1, "iteration"}, out / "result");
+  trainer.extend([&](Trainer& t) { CHECK_THROWS_AS(t.extend(Recorder(text)), ArgumentError); }, {.name = "adder"});
+  trainer.run();
+  CHECK(text.empty());
+}
+
+TEST_CASE("an output folder that cannot be is an error before the first iteration", "[trainer]") {
+  files::TemporaryFolder out;
+  files::write(out / "file", "");
+  int iterations = 0;
+  FakeUpdater updater(2, [&](std::int64_t) { ++iterations; });
+  Trainer trainer(updater, {1, "iteration"}, out / "file" / "result");
+  CHECK_THROWS_AS(trainer.run(), FileError);
+  CHECK(iterations == 0);
+}

@@ -193,3 +193,8 @@ TEST_CASE("a best-value trigger needs its value and keeps the best in snapshots"
 TEST_CASE("an early-stopping trigger refuses an unknown mode", "[triggers]") {
   CHECK_THROWS_AS(triggers::EarlyStoppingTrigger({.mode = "best"}), ArgumentError);
 }
+
+TEST_CASE("early stopping needs a patience", "[triggers]") {
+  CHECK_THROWS_AS(triggers::EarlyStoppingTrigger({.patience = 0}), ArgumentError);
+  CHECK_THROWS_AS(triggers::EarlyStoppingTrigger({.patience = -1}), ArgumentError);
+}

@@ -37,8 +37,8 @@ inline std::string absolute(const std::string& base, const std::string& link) {
   return url.origin() + url.path.substr(0, url.path.rfind('/') + 1) + link;
 }
 
-/// A service that takes bearer tokens. A 401 makes it ask the source for a new token and try once more. Thread-safe if
-/// the source is.
+/// A service that takes bearer tokens (see `basic` for the other kind). A 401 makes it ask the source for a new token
+/// and try once more. Thread-safe if the source is.
 class Service {
  public:
   Service(http::Client client, TokenSource tokens, CancelToken cancel = {})
@@ -48,6 +48,13 @@ class Service {
   Service patient() const {
     Service other = *this;
     other.attempts_ = 12;
+    return other;
+  }
+
+  /// The same for a service that takes HTTP's basic authentication: the "token" is base64("user:password").
+  Service basic() const {
+    Service other = *this;
+    other.scheme_ = "Basic ";
     return other;
   }
 
@@ -66,7 +73,7 @@ class Service {
     Secret token = tokens_(Secret());
     for (bool again = false;; again = true) {
       request.secret_headers.erase("Authorization");
-      request.secret_headers.insert(http::bearer(token));
+      request.secret_headers.emplace("Authorization", Secret(scheme_ + token.reveal()));
       http::Response response = client_.send(request, cancel_);
       if (response.status != 401 || again) return response;
       Secret other = tokens_(token);
@@ -179,6 +186,7 @@ class Service {
   TokenSource tokens_;
   CancelToken cancel_;
   std::optional<int> attempts_;
+  std::string scheme_ = "Bearer ";
 };
 
 }  // namespace cloud::rest

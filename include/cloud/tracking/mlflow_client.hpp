@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,7 +17,7 @@
 
 namespace cloud::tracking {
 
-/// The calls for experiments, runs, metrics, params and tags. Thread-safe as the service is.
+/// The calls for experiments, runs, metrics, params, tags, lists of files and models. Thread-safe as the service is.
 class MlflowClient {
  public:
   /// `tracking_uri`: http(s)://…, without `/api/2.0/mlflow`.
@@ -38,6 +39,11 @@ class MlflowClient {
       if (error.code() != "RESOURCE_ALREADY_EXISTS") throw;  // somebody else was faster
       return json::text(service_.get(tried, by_name), {"experiment", "experiment_id"});
     }
+  }
+
+  std::string experiment_name(const std::string& id) const {
+    return json::text(service_.get("get experiment " + id, add_query(base_ + "experiments/get", "experiment_id", id)),
+                      {"experiment", "name"});
   }
 
   /// `run` of a run that has just been started: `info`, `data`.
@@ -87,6 +93,61 @@ class MlflowClient {
     std::stable_sort(all.begin(), all.end(),
                      [](const Metric& a, const Metric& b) { return a.timestamp < b.timestamp; });
     return all;
+  }
+
+  /// Every file of the run, as `files[]` of the service; folders are walked through, at most 20 deep.
+  std::vector<Json> files(const std::string& run_id, const std::string& folder = {}, int depth = 0) const {
+    const std::string tried = "list the files of run " + run_id;
+    std::string first = add_query(base_ + "artifacts/list", "run_id", run_id);
+    if (!folder.empty()) first = add_query(first, "path", folder);
+    std::vector<Json> found;
+    std::string token;
+    do {
+      const Json page = service_.get(tried, token.empty() ? first : add_query(first, "page_token", token));
+      for (const Json& file : json::array(page, {"files"})) {
+        if (!json::boolean(file, {"is_dir"})) {
+          found.push_back(file);
+        } else if (depth < 20) {
+          for (Json& below : files(run_id, json::text(file, {"path"}), depth + 1)) found.push_back(std::move(below));
+        }
+      }
+      const std::string next = json::text(page, {"next_page_token"});
+      if (!next.empty() && next == token) throw NetworkError(tried, "the pages lead in a circle");
+      token = next;
+    } while (!token.empty());
+    return found;
+  }
+
+  /// The next version of the registered model `name`, which is made when there is none. `tags` as of json::text_map.
+  Json create_model_version(const std::string& name, const std::string& source, const std::string& run_id,
+                            const std::string& description, const std::map<std::string, std::string>& tags) const {
+    const std::string tried = "register model " + name;
+    try {
+      service_.post(tried, base_ + "registered-models/create", {{"name", name}}, true);
+    } catch (const Error& error) {
+      if (error.code() != "RESOURCE_ALREADY_EXISTS") throw;
+    }
+    Json body{{"name", name}, {"source", source}, {"run_id", run_id}, {"description", description}};
+    body["tags"] = Json::array();
+    for (const auto& [key, value] : tags) body["tags"].push_back({{"key", key}, {"value", value}});
+    return json::at(service_.post(tried, base_ + "model-versions/create", body, false), {"model_version"});
+  }
+  /// Every version of that model, or of all models.
+  std::vector<Json> model_versions(const std::string& name) const {
+    const std::string tried = "list models";
+    std::string first = add_query(base_ + "model-versions/search", "max_results", "1000");
+    if (name.find('\'') != std::string::npos) throw ConfigError(tried, "the name of a model holds no quotation mark");
+    if (!name.empty()) first = add_query(first, "filter", "name='" + name + "'");
+    std::vector<Json> found;
+    std::string token;
+    do {
+      const Json page = service_.get(tried, token.empty() ? first : add_query(first, "page_token", token));
+      for (const Json& version : json::array(page, {"model_versions"})) found.push_back(version);
+      const std::string next = json::text(page, {"next_page_token"});
+      if (!next.empty() && next == token) throw NetworkError(tried, "the pages lead in a circle");
+      token = next;
+    } while (!token.empty());
+    return found;
   }
 
   std::vector<Param> params(const std::string& run_id) const {

@@ -23,7 +23,7 @@ namespace dnn::inline DNN_ABI {
 
 class Array {
  public:
-  /// No array: `defined()` is false. Every other member needs a defined array.
+  /// No array: `defined()` is false, the shape (). What needs elements or a device throws ArgumentError.
   Array() noexcept = default;
   /// Uninitialised elements on the current device. Throws ShapeError when the byte count overflows.
   explicit Array(const Shape& shape, DType dtype = float32, Device device = current_device())
@@ -40,7 +40,7 @@ class Array {
   int ndim() const noexcept { return shape_.ndim(); }
   std::int64_t size() const noexcept { return shape_.size(); }
   DType dtype() const noexcept { return dtype_; }
-  Device device() const noexcept { return storage_->device(); }
+  Device device() const { return storage().device(); }
   std::size_t nbytes() const noexcept { return static_cast<std::size_t>(size()) * itemsize(dtype_); }
   /// The length of the leading axis. Throws ShapeError for a scalar.
   std::int64_t length() const {
@@ -48,8 +48,8 @@ class Array {
     return shape_[0];
   }
 
-  std::byte* bytes() noexcept { return storage_->data() + offset_; }
-  const std::byte* bytes() const noexcept { return storage_->data() + offset_; }
+  std::byte* bytes() { return storage().data() + offset_; }
+  const std::byte* bytes() const { return storage().data() + offset_; }
 
   /// The elements. Throws DTypeError unless T is the array's element type.
   template <class T>
@@ -150,7 +150,7 @@ class Array {
   /// The elements converted; itself when the dtype is the same. Floats are truncated to integers (at their
   /// range's end where they are beyond it, NaN to 0); anything but 0 is true.
   Array to(DType dtype) const {
-    if (dtype == dtype_) return *this;
+    if (dtype == dtype_ && storage_) return *this;
     Array out(shape_, dtype, device());
     kernels::convert(out.bytes(), dtype, bytes(), dtype_, size());
     return out;
@@ -170,30 +170,38 @@ class Array {
   }
   /// Overwrites the elements with those of `source`, converted to this dtype. Throws ShapeError unless shapes agree.
   void assign(const Array& source) {
+    const std::byte* from = source.bytes();
     if (source.shape_ != shape_) throw ShapeError(concat("[assign] shape ", source.shape_, " into ", shape_));
-    kernels::convert(bytes(), dtype_, source.bytes(), source.dtype_, size());
+    kernels::convert(bytes(), dtype_, from, source.dtype_, size());
   }
 
   /// True when nobody else holds the elements: they may be overwritten.
-  bool unique() const noexcept { return storage_->unique(); }
+  bool unique() const noexcept { return storage_ && storage_->unique(); }
   /// True when both hold the same storage.
   bool shares_storage(const Array& other) const noexcept { return storage_ == other.storage_; }
 
   /// What elementwise kernels read.
-  kernels::Operand operand() const noexcept { return {bytes(), dtype_, &shape_}; }
+  kernels::Operand operand() const { return {bytes(), dtype_, &shape_}; }
 
  private:
+  [[noreturn, gnu::cold, gnu::noinline]] static void throw_undefined() {
+    throw ArgumentError(
+        "[array] undefined array: default constructed, a gradient before backward(), or a parameter before its shape "
+        "is known");
+  }
+  Storage& storage() const {
+    if (!storage_) [[unlikely]]
+      throw_undefined();
+    return *storage_;
+  }
   template <class T>
   void check_type() const {
     if (dtype_of<T>() != dtype_) [[unlikely]] {
+      if (!defined()) throw_undefined();
       throw DTypeError(concat("[array] elements are ", dtype_, ", accessed as ", dtype_of<T>()));
     }
   }
-  std::int64_t row_bytes() const noexcept {
-    std::int64_t n = static_cast<std::int64_t>(itemsize(dtype_));
-    for (int i = 1; i < shape_.ndim(); ++i) n *= shape_[i];
-    return n;
-  }
+  std::int64_t row_bytes() const noexcept { return size() == 0 ? 0 : static_cast<std::int64_t>(nbytes()) / shape_[0]; }
   std::int64_t flat_index(std::initializer_list<std::int64_t> index) const {
     if (static_cast<int>(index.size()) != ndim()) {
       throw IndexError(concat("[array] ", index.size(), " indices for an array of shape ", shape_));

@@ -26,9 +26,8 @@ inline Array ones(const Shape& shape, DType dtype = float32) { return full(shape
 inline Array zeros_like(const Array& x) { return zeros(x.shape(), x.dtype()); }
 inline Array ones_like(const Array& x) { return ones(x.shape(), x.dtype()); }
 
-/// start, start + step, ... up to but without stop; NumPy's count, ceil((stop - start) / step). Throws ArgumentError
-/// for a step of 0.
-inline Array arange(double start, double stop, double step = 1, DType dtype = int64) {
+namespace detail {
+inline Array arange(double start, double stop, double step, DType dtype) {
   if (step == 0 || !std::isfinite((stop - start) / step))
     throw ArgumentError("[arange] step must not be 0, bounds finite");
   const double count = std::max(0.0, std::ceil((stop - start) / step));
@@ -40,7 +39,27 @@ inline Array arange(double start, double stop, double step = 1, DType dtype = in
   });
   return out;
 }
-inline Array arange(std::int64_t stop, DType dtype = int64) { return arange(0, static_cast<double>(stop), 1, dtype); }
+
+template <class... T>
+concept Numbers = (std::is_arithmetic_v<T> && ...);
+/// NumPy's dtype of a range: int64, float64 as soon as one of its numbers is floating.
+template <class... T>
+inline constexpr DType range_dtype = (std::is_floating_point_v<T> || ...) ? float64 : int64;
+}  // namespace detail
+
+/// start, start + step, ... up to but without stop; NumPy's count, ceil((stop - start) / step), and dtype: int64 for
+/// integers, float64 otherwise. Throws ArgumentError for a step of 0.
+template <class Start, class Stop, class Step = int>
+  requires(detail::Numbers<Start, Stop, Step>)
+Array arange(Start start, Stop stop, Step step = 1, DType dtype = detail::range_dtype<Start, Stop, Step>) {
+  return detail::arange(static_cast<double>(start), static_cast<double>(stop), static_cast<double>(step), dtype);
+}
+/// 0, 1, ... up to but without stop.
+template <class Stop>
+  requires(std::is_arithmetic_v<Stop>)
+Array arange(Stop stop, DType dtype = detail::range_dtype<Stop>) {
+  return detail::arange(0, static_cast<double>(stop), 1, dtype);
+}
 
 /// The identity matrix of n rows.
 inline Array eye(std::int64_t n, DType dtype = float32) {
@@ -115,21 +134,45 @@ Array scalar(T value, DType dtype = dtype_of<T>()) { return full({}, value, dtyp
 
 namespace random {
 
-/// Uniform in [low, high).
+namespace detail {
+/// The last number of `dtype` below `high`, but not one below `low`.
+inline double last_before(double high, double low, DType dtype) {
+  if (dtype == float64) return std::nextafter(high, low);
+  const auto end = static_cast<float>(high), towards = static_cast<float>(low);
+  if (!is_16bit_float(dtype)) return static_cast<double>(std::nextafter(end, towards));
+  const auto narrow = [dtype](float x) {
+    return dtype == DType::float16 ? static_cast<float>(float16(x)) : static_cast<float>(bfloat16(x));
+  };
+  // Steps far below the spacing of 16-bit numbers there, doubled until one leads to the neighbour.
+  float last = narrow(end);
+  for (float step = std::max(std::abs(end) * 0x1p-12f, 0x1p-140f); last >= end; step *= 2) last = narrow(end - step);
+  return static_cast<double>(std::max(last, narrow(towards)));
+}
+}  // namespace detail
+
+/// Uniform in [low, high). Throws ArgumentError unless both are finite and low <= high.
 inline Array uniform(const Shape& shape, double low = 0, double high = 1, DType dtype = float32) {
   Array out(shape, compute_dtype(dtype));
   const auto n = out.size();
+  if (n == 0) return out.to(dtype);
+  if (!(low <= high) || !std::isfinite(low) || !std::isfinite(high)) {
+    throw ArgumentError(concat("[uniform] low <= high does not hold, or one is not finite: ", low, ", ", high));
+  }
   if (out.dtype() == DType::float64) {
     const auto stream = default_generator().draw(static_cast<std::uint64_t>(n + 1) / 2);
     double* p = out.data<double>();
-    for (std::int64_t i = 0; i < n; ++i)
-      p[i] = low + (high - low) * stream.uniform_double(static_cast<std::uint64_t>(i));
+    // Rounding may lead to `high`, or beyond.
+    const double last = detail::last_before(high, low, dtype);
+    for (std::int64_t i = 0; i < n; ++i) {
+      p[i] = std::min(last, low + (high - low) * stream.uniform_double(static_cast<std::uint64_t>(i)));
+    }
   } else {
     const auto stream = default_generator().draw(static_cast<std::uint64_t>(n + 3) / 4);
     float* p = out.data<float>();
+    const auto last = static_cast<float>(detail::last_before(high, low, dtype));
     for (std::int64_t i = 0; i < n; ++i) {
-      p[i] = static_cast<float>(low) +
-             static_cast<float>(high - low) * stream.uniform_float(static_cast<std::uint64_t>(i));
+      p[i] = std::min(last, static_cast<float>(low) +
+                                static_cast<float>(high - low) * stream.uniform_float(static_cast<std::uint64_t>(i)));
     }
   }
   return out.to(dtype);

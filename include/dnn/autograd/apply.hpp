@@ -37,10 +37,11 @@ inline void check_finite(std::string_view function, std::string_view what, const
 }  // namespace detail
 
 DNN_NO_DEVIRTUALIZE inline Variables FunctionNode::apply(std::span<const Variable> inputs) {
+  if (!inputs_.empty()) throw ArgumentError(concat("[", name(), "] a function object is applied once"));
   SmallVector<Array, 4> arrays;
   bool has_16bit = false;
   for (const auto& input : inputs) {
-    if (!input.defined()) {
+    if (!input.defined() || !input.array().defined()) {
       throw ArgumentError(concat("[", name(), "] an input is undefined", detail::describe_inputs(inputs)));
     }
     arrays.push_back(input.array());

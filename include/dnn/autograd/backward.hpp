@@ -128,7 +128,7 @@ class BackwardEngine {
       }
       const bool asked = filter_ && filter_->asked.contains(output);
       gy.push_back(asked ? output->pending : std::exchange(output->pending, Variable{}));
-      if (retain_grad_ && gy.back().defined()) output->grad = gy.back();
+      if (retain_grad_ && output->body && gy.back().defined()) output->grad = gy.back();
     }
     function.wanted_ = 0;
     for (std::size_t i = 0; i < function.inputs_.size() && i < 64; ++i) {
@@ -172,10 +172,17 @@ inline Variable initial_gradient(const Variable& root) {
   return Variable(full(root.shape(), 1, root.dtype()));
 }
 
+/// Throws ArgumentError unless `gradient` may be one of `output`: kernels rely on it.
+inline void check_gradient(std::string_view op, const Variable& output, const Variable& gradient) {
+  DNN_EXPECT(op, gradient.array().defined());
+  DNN_EXPECT(op, gradient.shape() == output.shape());
+  DNN_EXPECT(op, gradient.dtype() == output.dtype());
+}
+
 }  // namespace detail
 
-/// `Variable::backward` from several roots at once. `grad_outputs` is empty (each root starts as described there) or
-/// has one gradient for each.
+/// `Variable::backward` from several roots at once. `grad_outputs` is empty or has one gradient for each, of its shape
+/// and dtype; where there is none, or an undefined one, the root starts as described there.
 inline void backward(std::span<const Variable> outputs, std::span<const Variable> grad_outputs = {},
                      const BackwardOptions& options = {}) {
   DNN_EXPECT("backward", (grad_outputs.empty() || grad_outputs.size() == outputs.size()));
@@ -183,8 +190,11 @@ inline void backward(std::span<const Variable> outputs, std::span<const Variable
   BackwardEngine engine(nullptr, options.retain_grad);
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     const Variable& root = outputs[i];
+    DNN_EXPECT("backward", root.defined());
     if (!root.requires_grad()) continue;
-    Variable gradient = grad_outputs.empty() ? detail::initial_gradient(root) : grad_outputs[i];
+    Variable gradient = grad_outputs.empty() ? Variable{} : grad_outputs[i];
+    if (!gradient.defined()) gradient = detail::initial_gradient(root);
+    detail::check_gradient("backward", root, gradient);
     if (!root.creator()) {
       // A leaf: its gradient is what it starts with, as in Chainer.
       root.node()->grad = std::move(gradient);
@@ -215,6 +225,8 @@ struct GradOptions {
 inline Variables grad(std::span<const Variable> outputs, std::span<const Variable> inputs,
                       const GradOptions& options = {}) {
   DNN_EXPECT("grad", (options.grad_outputs.empty() || options.grad_outputs.size() == outputs.size()));
+  for (const auto& y : outputs) DNN_EXPECT("grad", y.defined());
+  for (const auto& x : inputs) DNN_EXPECT("grad", x.defined());
   // Everything behind the outputs, by rank: a function takes part if one of its inputs is asked for or leads there.
   std::vector<Ref<FunctionNode>> functions;
   std::unordered_set<const FunctionNode*> seen;
@@ -246,6 +258,7 @@ inline Variables grad(std::span<const Variable> outputs, std::span<const Variabl
     if (!outputs[i].requires_grad()) continue;
     Variable gradient = options.grad_outputs.empty() ? Variable{} : options.grad_outputs[i];
     if (!gradient.defined()) gradient = Variable(full(outputs[i].shape(), 1, outputs[i].dtype()));
+    detail::check_gradient("grad", outputs[i], gradient);
     engine.accumulate(outputs[i].node(), std::move(gradient));
   }
   engine.run();

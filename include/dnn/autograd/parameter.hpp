@@ -31,12 +31,13 @@ class Parameter : public Variable {
   /// Uninitialised; filled by `initializer` once its shape is known.
   explicit Parameter(Initializer initializer) : Variable(Ref<detail::VariableBody>(make_ref<detail::ParameterBody>())) {
     parameter_body().initializer = std::move(initializer);
+    node();  // made now: threads that read the parameter must not make it at the same time
   }
   Parameter(Initializer initializer, const Shape& shape) : Parameter(std::move(initializer)) { initialize(shape); }
   /// Starts as the given array (not a copy).
   explicit Parameter(const Array& data) : Parameter() { set_array(data); }
 
-  bool is_initialized() const noexcept { return array().defined(); }
+  bool is_initialized() const { return array().defined(); }
   /// Allocates the data in `config().dtype` on the current device and fills it. Does nothing the second time.
   void initialize(const Shape& shape) {
     if (is_initialized()) return;
@@ -48,11 +49,11 @@ class Parameter : public Variable {
     }
     set_array(std::move(data));
   }
-  const Initializer& initializer() const noexcept { return parameter_body().initializer; }
+  const Initializer& initializer() const { return parameter_body().initializer; }
 
   /// False freezes the parameter: optimizers skip it.
-  bool update_enabled() const noexcept { return parameter_body().update_enabled; }
-  void set_update_enabled(bool enabled) noexcept { parameter_body().update_enabled = enabled; }
+  bool update_enabled() const { return parameter_body().update_enabled; }
+  void set_update_enabled(bool enabled) { parameter_body().update_enabled = enabled; }
 
   /// Replaces the handle's target by a parameter of its own, with the same initializer, `data` and no gradient.
   void detach(Array data) {
@@ -64,7 +65,7 @@ class Parameter : public Variable {
   }
 
  private:
-  detail::ParameterBody& parameter_body() const noexcept { return static_cast<detail::ParameterBody&>(*body_); }
+  detail::ParameterBody& parameter_body() const { return static_cast<detail::ParameterBody&>(held()); }
 };
 
 }  // namespace dnn::inline DNN_ABI

@@ -20,6 +20,7 @@
 
 #include "dnn/array/array.hpp"
 #include "dnn/autograd/parameter.hpp"
+#include "dnn/core/error.hpp"
 #include "dnn/core/object_id.hpp"
 
 namespace dnn::inline DNN_ABI {
@@ -91,6 +92,9 @@ class Serializer {
     } else if constexpr (std::integral<T>) {
       auto wide = static_cast<std::int64_t>(value);
       on_integer(wide);
+      if (static_cast<std::int64_t>(static_cast<T>(wide)) != wide) {
+        throw SerializationError(concat("[serializer] ", path_, ": ", wide, " does not fit the integer to be read"));
+      }
       value = static_cast<T>(wide);
     } else if constexpr (std::floating_point<T>) {
       auto wide = static_cast<double>(value);

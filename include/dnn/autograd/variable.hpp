@@ -60,7 +60,8 @@ struct VariableBody : RefCounted {
 
 }  // namespace detail
 
-/// Data in the graph. Default constructed it is undefined: no data, the gradient that is None in Chainer.
+/// Data in the graph. Default constructed it is undefined: no data, the gradient that is None in Chainer. Whatever asks
+/// for its data, its gradient or its place in the graph then throws ArgumentError.
 class Variable {
  public:
   Variable() noexcept = default;
@@ -74,28 +75,28 @@ class Variable {
 
   bool defined() const noexcept { return static_cast<bool>(body_); }
 
-  const Array& array() const noexcept { return body_->data; }
-  Array& array() noexcept { return body_->data; }
+  const Array& array() const { return held().data; }
+  Array& array() { return held().data; }
   /// Replaces the data. The graph behind the variable, if any, stays as it was.
-  void set_array(Array data) noexcept;
+  void set_array(Array data);
 
-  const Shape& shape() const noexcept { return body_->data.shape(); }
-  int ndim() const noexcept { return shape().ndim(); }
-  std::int64_t size() const noexcept { return shape().size(); }
-  std::int64_t length() const { return body_->data.length(); }
-  DType dtype() const noexcept { return body_->data.dtype(); }
-  Device device() const noexcept { return body_->data.device(); }
+  const Shape& shape() const { return array().shape(); }
+  int ndim() const { return shape().ndim(); }
+  std::int64_t size() const { return shape().size(); }
+  std::int64_t length() const { return array().length(); }
+  DType dtype() const { return array().dtype(); }
+  Device device() const { return array().device(); }
   /// The only element. Throws ShapeError unless there is exactly one.
   template <class T = double>
   T item() const {
-    return body_->data.item<T>();
+    return array().item<T>();
   }
 
   /// x[0], x[Slice{1, 4}], x[{0, all}]: defined in functions/array/get_item.hpp.
   Variable operator[](const Index& index) const;
   Variable operator[](std::initializer_list<Index> index) const;
 
-  bool requires_grad() const noexcept { return body_->requires_grad; }
+  bool requires_grad() const { return held().requires_grad; }
   const std::string& name() const;
   void set_name(std::string name);
 
@@ -104,26 +105,36 @@ class Variable {
   Variable grad_variable() const;
   /// Throws ArgumentError unless shape and dtype are those of the data. An undefined gradient clears.
   void set_grad(const Variable& grad);
-  void cleargrad() noexcept;
+  void cleargrad();
 
   /// Computes the gradients of all variables this one was computed from and ADDS them to the leaves' `grad()`. Starts
   /// from this variable's own gradient, or from 1 when it has a single element. Throws GradientError otherwise.
   void backward(const BackwardOptions& options = {}) const;
 
   /// The function this came from; null for a leaf.
-  Ref<FunctionNode> creator() const noexcept;
+  Ref<FunctionNode> creator() const;
   /// Longest distance from a leaf.
-  int rank() const noexcept;
+  int rank() const;
   /// Forgets where this variable came from.
-  void unchain() noexcept;
+  void unchain();
   /// Cuts the whole graph behind this variable: truncated backpropagation through time.
-  void unchain_backward() noexcept;
+  void unchain_backward();
 
   /// The graph node, made on first use.
   const Ref<VariableNode>& node() const;
   const Ref<detail::VariableBody>& body() const noexcept { return body_; }
 
  protected:
+  [[noreturn, gnu::cold, gnu::noinline]] static void throw_undefined() {
+    throw ArgumentError(
+        "[variable] undefined variable: default constructed, moved from, or a gradient before backward()");
+  }
+  detail::VariableBody& held() const {
+    if (!body_) [[unlikely]]
+      throw_undefined();
+    return *body_;
+  }
+
   Ref<detail::VariableBody> body_;
 };
 
@@ -263,8 +274,9 @@ inline Variable::Variable(const Array& data, const VariableOptions& options)
 }
 
 inline const Ref<VariableNode>& Variable::node() const {
-  if (!body_->node) body_->node = make_ref<VariableNode>(body_.get());
-  return body_->node;
+  auto& body = held();
+  if (!body.node) body.node = make_ref<VariableNode>(&body);
+  return body.node;
 }
 
 inline const std::string& Variable::name() const {
@@ -272,8 +284,8 @@ inline const std::string& Variable::name() const {
   return body_ && body_->node ? body_->node->name : none;
 }
 inline void Variable::set_name(std::string name) { node()->name = std::move(name); }
-inline void Variable::set_array(Array data) noexcept {
-  body_->data = std::move(data);
+inline void Variable::set_array(Array data) {
+  array() = std::move(data);
   // A leaf may have its place in the graph (for its name) before it has its shape.
   if (VariableNode* leaf = body_->node.get(); leaf && !leaf->creator) {
     leaf->shape = body_->data.shape();
@@ -281,7 +293,7 @@ inline void Variable::set_array(Array data) noexcept {
   }
 }
 
-inline Variable Variable::grad_variable() const { return body_->node ? body_->node->grad : Variable{}; }
+inline Variable Variable::grad_variable() const { return held().node ? body_->node->grad : Variable{}; }
 inline Array Variable::grad() const {
   const Variable g = grad_variable();
   return g.defined() ? g.array() : Array{};
@@ -292,22 +304,20 @@ inline void Variable::set_grad(const Variable& grad) {
   DNN_EXPECT("set_grad", grad.dtype() == dtype());
   node()->grad = grad;
 }
-inline void Variable::cleargrad() noexcept {
-  if (body_->node) body_->node->grad = Variable{};
+inline void Variable::cleargrad() {
+  if (held().node) body_->node->grad = Variable{};
 }
 
-inline Ref<FunctionNode> Variable::creator() const noexcept {
-  return body_->node ? body_->node->creator : Ref<FunctionNode>{};
-}
-inline int Variable::rank() const noexcept { return body_->node ? body_->node->rank : 0; }
+inline Ref<FunctionNode> Variable::creator() const { return held().node ? body_->node->creator : Ref<FunctionNode>{}; }
+inline int Variable::rank() const { return held().node ? body_->node->rank : 0; }
 
-inline void Variable::unchain() noexcept {
-  if (!body_->node || !body_->node->creator) return;
+inline void Variable::unchain() {
+  if (!held().node || !body_->node->creator) return;
   body_->node->creator->outputs_[static_cast<std::size_t>(body_->node->output_index)] = nullptr;
   body_->node->creator.reset();
 }
 
-inline void Variable::unchain_backward() noexcept {
+inline void Variable::unchain_backward() {
   SmallVector<Ref<FunctionNode>, 8> functions;
   if (auto first = creator()) functions.push_back(std::move(first));
   unchain();
@@ -319,6 +329,10 @@ inline void Variable::unchain_backward() noexcept {
       functions.push_back(input->creator);
       input->creator->outputs_[static_cast<std::size_t>(input->output_index)] = nullptr;
       input->creator.reset();
+    }
+    // Its other outputs, if there are any, become leaves too.
+    for (VariableNode*& output : function->outputs_) {
+      if (VariableNode* node = std::exchange(output, nullptr)) node->creator.reset();
     }
     function->inputs_.clear();
   }

@@ -21,6 +21,9 @@ std::string to_text(T value) {
   } else if constexpr (std::same_as<T, char>) {
     return std::string(1, value);
   } else {
+    if constexpr (std::floating_point<T>) {
+      if (value != value) return "nan";  // whatever its sign
+    }
     char buffer[40];
     const auto end = std::to_chars(buffer, buffer + sizeof buffer, value).ptr;
     return std::string(buffer, end);

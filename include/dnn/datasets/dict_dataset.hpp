@@ -10,8 +10,16 @@
 
 namespace dnn::inline DNN_ABI::datasets {
 
-/// `DictDataset({{"x", images}, {"t", labels}})`: as TupleDataset, but the fields have names, `batch["x"]`. Throws
-/// ArgumentError when lengths differ, there is no column, or a column has other than one field.
+/// `DictDataset({{"x", images}, {"t", labels}})`: as TupleDataset, but the fields have names, `batch["x"]`.
+///
+/// C++ cannot match them with the names of a function's parameters as Python's keyword arguments are: StandardUpdater
+/// and Evaluator pass fields by position, in the order of the columns here. Either give the columns in the order in
+/// which the model takes them (a Classifier: input, label), or take the whole batch and pick by name:
+///
+///     const auto loss = [&](const Batch& batch) { return model(batch["x"], batch["t"]); };
+///     StandardUpdater updater{train_iter, optimizer, loss};
+///
+/// Throws ArgumentError when lengths differ, there is no column, or a column has other than one field.
 class DictDataset : public Dataset {
  public:
   explicit DictDataset(std::initializer_list<std::pair<std::string, DatasetRef>> columns)

@@ -202,6 +202,14 @@ inline MnistArrays find_mnist(const MnistSource& source, const MnistOptions& opt
     if (mnist_missing(source, folder / source.folder).empty()) return read_mnist(source, folder / source.folder);
     // The files of both data sets have the same names; a bare root is taken to hold MNIST.
     if (&source == &mnist_source && mnist_missing(source, folder).empty()) return read_mnist(source, folder);
+    std::error_code ignored;
+    const auto nearest =
+        std::filesystem::is_directory(folder / source.folder, ignored) ? folder / source.folder : folder;
+    const std::string reason = std::filesystem::is_directory(nearest, ignored)
+                                   ? concat(nearest.string(), " lacks ", mnist_missing(source, nearest))
+                                   : "there is no such folder";
+    std::fprintf(stderr, "[dataset] DNN_DATASET_ROOT=%s is of no use for %s: %s; looking elsewhere\n", root,
+                 std::string(source.name).c_str(), reason.c_str());
   }
   const auto cache = cache_folder(source.folder);
   if (mnist_missing(source, cache).empty()) {
@@ -279,7 +287,8 @@ inline TrainTest mnist_datasets(MnistArrays arrays, const MnistOptions& options)
 ///
 /// Looked for, in this order: the folder `data`, and only there when it is given; `$DNN_DATASET_ROOT/mnist` or
 /// `$DNN_DATASET_ROOT` itself; the cache `$XDG_CACHE_HOME/dnn/mnist` (`~/.cache/dnn/mnist`); the network, from where it
-/// goes into the cache. The four IDX files may be compressed (.gz) or not. MNIST's contents are checked by SHA-256.
+/// goes into the cache. The four IDX files may be compressed (.gz) or not. MNIST's contents are checked by SHA-256. A
+/// `$DNN_DATASET_ROOT` without the files is mentioned on standard error.
 ///
 /// When source is "auto" and MNIST is in none of these places, it says so on standard error and returns digits that it
 /// draws itself (generated_digits.hpp). "generated" asks for those; "fashion" gives Fashion-MNIST (see below).

@@ -9,13 +9,14 @@
 
 namespace dnn::inline DNN_ABI::inline functions::nodes {
 
-/// The labels as int64. Throws DTypeError unless they are integers.
+/// The labels as int64, in an array of their own: what was checked stays as it is until backward. Throws DTypeError
+/// unless they are integers.
 inline Array labels_of(std::string_view op, const Array& t) {
   if (!t.defined()) throw ArgumentError(concat("[", op, "] there are no labels"));
   if (is_float(t.dtype()) || t.dtype() == boolean) {
     throw DTypeError(concat("[", op, "] labels are integers, not ", t));
   }
-  return t.to(int64);
+  return t.dtype() == int64 ? t.copy() : t.to(int64);
 }
 
 /// Throws ArgumentError naming the first label that is neither in [0, classes) nor `ignore_label`.

@@ -25,6 +25,8 @@ class Iterator {
   /// The next minibatch; nothing when the data set was to be visited once and has been.
   virtual std::optional<Minibatch> next() = 0;
 
+  /// True when `next()` begins again after the last example instead of returning nothing.
+  virtual bool repeats() const { return false; }
   /// How many times all examples have been handed out.
   virtual std::int64_t epoch() const = 0;
   /// True when the last minibatch completed an epoch.

@@ -49,7 +49,11 @@ class MultithreadIterator : public OrderedIterator {
     if (ahead_.empty()) return std::nullopt;
     const auto job = std::move(ahead_.front());
     ahead_.pop_front();
-    prefetch(static_cast<std::size_t>(n_prefetch_));
+    try {
+      prefetch(static_cast<std::size_t>(n_prefetch_));
+    } catch (...) {
+      // Thrown again once that minibatch is asked for.
+    }
     {
       std::unique_lock lock(mutex_);
       done_.wait(lock, [&] { return job->done; });
@@ -92,11 +96,13 @@ class MultithreadIterator : public OrderedIterator {
   /// Sees to it that `count` minibatches are read or being read, unless the end comes first.
   void prefetch(std::size_t count) {
     while (ahead_.size() < count) {
-      auto indices = advance(ahead_state_);
+      IteratorState after = ahead_state_;
+      auto indices = advance(after);
       if (!indices) return;
       while (threads_.size() < static_cast<std::size_t>(n_threads_)) threads_.emplace_back([this] { work(); });
-      ahead_.push_back(std::make_shared<Job>(
-          Job{Minibatch(dataset_, std::move(*indices)), ahead_state_, config(), current_device()}));
+      ahead_.push_back(
+          std::make_shared<Job>(Job{Minibatch(dataset_, std::move(*indices)), after, config(), current_device()}));
+      ahead_state_ = std::move(after);
       {
         std::lock_guard lock(mutex_);
         todo_.push_back(ahead_.back());

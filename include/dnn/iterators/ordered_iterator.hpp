@@ -1,9 +1,11 @@
 /// What SerialIterator and MultithreadIterator have in common: Chainer's rules for positions, epochs and orders.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -26,6 +28,7 @@ struct IteratorState {
 /// Without, the last minibatch is what is left, and then there is none.
 class OrderedIterator : public Iterator {
  public:
+  bool repeats() const override { return repeat_; }
   std::int64_t epoch() const override { return state_.epoch; }
   bool is_new_epoch() const override { return state_.is_new_epoch; }
   double epoch_detail() const override { return detail_of(state_); }
@@ -34,7 +37,6 @@ class OrderedIterator : public Iterator {
   }
   /// How many examples of the epoch have been handed out.
   std::int64_t current_position() const noexcept { return state_.current_position; }
-  bool repeat() const noexcept { return repeat_; }
   std::int64_t batch_size() const noexcept { return batch_size_; }
   const DatasetRef& dataset() const noexcept { return dataset_; }
 
@@ -66,14 +68,15 @@ class OrderedIterator : public Iterator {
     if (!repeat_ && (current.epoch > 0 || dataset_.size() == 0)) return std::nullopt;
     IteratorState state = current;
     const auto n = epoch_size(state);
+    auto begin = state.current_position;
+    // One pass takes what is left, however large the batch may be.
+    const auto count = repeat_ ? batch_size_ : std::min(batch_size_, n - begin);
     std::vector<std::int64_t> indices;
-    indices.reserve(static_cast<std::size_t>(batch_size_));
-    const auto take = [&](std::int64_t begin, std::int64_t end) {
-      for (auto i = begin; i < end; ++i)
-        indices.push_back(state.order ? (*state.order)[static_cast<std::size_t>(i)] : i);
+    indices.reserve(static_cast<std::size_t>(count));
+    const auto take = [&](std::int64_t from, std::int64_t to) {
+      for (auto i = from; i < to; ++i) indices.push_back(state.order ? (*state.order)[static_cast<std::size_t>(i)] : i);
     };
-    auto begin = state.current_position, end = begin + batch_size_;
-    if (!repeat_) end = std::min(end, n);
+    auto end = begin + count;
     state.is_new_epoch = false;
     while (end >= n) {
       take(begin, n);
@@ -114,8 +117,8 @@ class OrderedIterator : public Iterator {
     s("previous_epoch_detail", previous);
     if (!s.is_loading()) return;
     if (state.epoch < 0 || state.current_position < 0 || state.current_position > epoch_size(state)) {
-      throw SerializationError(concat("[iterator] ", s.path(), ": position ", state.current_position, " of epoch ",
-                                      state.epoch, " is not one of ", epoch_size(state), " examples"));
+      throw SerializationError(concat(where(s), "position ", state.current_position, " of epoch ", state.epoch,
+                                      " is not one of ", epoch_size(state), " examples"));
     }
     state_ = std::move(state);
     previous_epoch_detail_ = previous;
@@ -126,6 +129,10 @@ class OrderedIterator : public Iterator {
   double previous_epoch_detail_ = -1;  // -1 also in files, as not all formats know None
 
  private:
+  /// How messages begin; an iterator that is serialized by itself has no path.
+  static std::string where(const Serializer& s) {
+    return s.path().empty() ? "[iterator] " : concat("[iterator] ", s.path(), ": ");
+  }
   std::int64_t epoch_size(const IteratorState& state) const {
     return state.order ? static_cast<std::int64_t>(state.order->size()) : dataset_.size();
   }
@@ -139,13 +146,12 @@ class OrderedIterator : public Iterator {
   }
   std::shared_ptr<const std::vector<std::int64_t>> checked_order(const Array& order, const Serializer& s) const {
     if (!order.defined() || order.shape() != Shape{epoch_size(state_)}) {
-      throw SerializationError(
-          concat("[iterator] ", s.path(), ": the order is ", order, ", not of ", epoch_size(state_), " examples"));
+      throw SerializationError(concat(where(s), "the order is ", order, ", not of ", epoch_size(state_), " examples"));
     }
     const Array indices = order.to(int64);
     for (const auto i : indices.span<std::int64_t>()) {
       if (i < 0 || i >= dataset_.size()) {
-        throw SerializationError(concat("[iterator] ", s.path(), ": the order has index ", i, " of ", dataset_.size()));
+        throw SerializationError(concat(where(s), "the order has index ", i, " of ", dataset_.size()));
       }
     }
     const auto values = indices.span<std::int64_t>();

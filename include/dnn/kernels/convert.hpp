@@ -40,8 +40,9 @@ void convert_through(void* dst, DType dst_dtype, const void* src, DType src_dtyp
 
 }  // namespace detail
 
-/// dst[i] = src[i] for n elements of the two dtypes; to bool, anything but zero is true.
-inline void convert(void* dst, DType dst_dtype, const void* src, DType src_dtype, std::int64_t n) {
+/// dst[i] = src[i] for n elements of the two dtypes; to bool, anything but zero is true. Not inlined: its many loops
+/// would be copied to every place that makes an array from one number.
+[[gnu::noinline]] inline void convert(void* dst, DType dst_dtype, const void* src, DType src_dtype, std::int64_t n) {
   if (dst_dtype == src_dtype) {
     if (n > 0) std::memcpy(dst, src, static_cast<std::size_t>(n) * itemsize(dst_dtype));
     return;

@@ -30,35 +30,21 @@ struct Operand {
 inline constexpr int max_operands = 6;
 inline constexpr std::int64_t elementwise_grain = 32768;
 
-/// `n` outputs from `n` elements of each input, or from one when its step is 0.
-using ElementwiseBlock = void (*)(const void* f, void* out, const void* const* in, const std::int64_t* steps,
-                                  std::int64_t n);
+/// `packs` registers of results. Operand k goes on by `advance[k]` elements after each: a register, or 0.
+using ElementwiseBlock = void (*)(const void* f, void* out, const void* const* in, const std::int64_t* advance,
+                                  std::int64_t packs);
 
-/// The loop of one op: whole packs, then one padded pack for the tail.
+/// The loop of one op. Ends and broadcast operands are the driver's business: compiled once, not once per op.
 template <class T, class F, std::size_t... I>
 void elementwise_block(const void* f_pointer, void* out_pointer, const void* const* in_pointers,
-                       const std::int64_t* steps, std::int64_t n) {
-  constexpr int width = Pack<T>::width;
-  constexpr std::size_t arity = sizeof...(I);
+                       const std::int64_t* advance, std::int64_t packs) {
   const F& f = *static_cast<const F*>(f_pointer);
   T* out = static_cast<T*>(out_pointer);
-  // A broadcast operand becomes a pack that is read again and again.
-  Pack<T> splat[arity];
-  const T* in[arity];
-  std::int64_t advance[arity];
-  ((in[I] = static_cast<const T*>(in_pointers[I]), advance[I] = steps[I] * width), ...);
-  ((steps[I] == 0 ? (splat[I] = Pack<T>(*in[I]), in[I] = reinterpret_cast<const T*>(&splat[I]), void()) : void()), ...);
-  std::int64_t i = 0;
-  for (; i + width <= n; i += width) {
-    f(Pack<T>::load(in[I])...).store(out + i);
-    ((in[I] += advance[I]), ...);
-  }
-  if (i < n) {
-    const auto bytes = static_cast<std::size_t>(n - i) * sizeof(T);
-    Pack<T> tail[arity];
-    ((tail[I] = Pack<T>(1), std::memcpy(&tail[I], in[I], steps[I] == 0 ? sizeof(Pack<T>) : bytes)), ...);
-    const Pack<T> result = f(tail[I]...);
-    std::memcpy(out + i, &result, bytes);
+  const T* in[] = {static_cast<const T*>(in_pointers[I])...};
+  const std::int64_t step[] = {advance[I]...};
+  for (; packs > 0; --packs, out += Pack<T>::width) {
+    f(Pack<T>::load(in[I])...).store(out);
+    ((in[I] += step[I]), ...);
   }
 }
 
@@ -107,6 +93,36 @@ inline Collapsed collapse(const Shape& shape, std::span<const Operand> operands)
   return out;
 }
 
+/// n elements of one type: whole registers, then one that is filled up with ones. An operand whose step is 0 becomes a
+/// register that is read again and again.
+inline void elementwise_packs(ElementwiseBlock block, const void* f, DType compute, void* out, const void* const* in,
+                              const std::int64_t* steps, std::size_t arity, std::int64_t n) {
+  const std::size_t item = itemsize(compute);
+  const std::int64_t width = simd_bytes / static_cast<std::int64_t>(item), packs = n / width;
+  alignas(simd_bytes) std::byte splats[max_operands][simd_bytes];
+  const void* from[max_operands];
+  std::int64_t advance[max_operands];
+  for (std::size_t k = 0; k < arity; ++k) {
+    advance[k] = steps[k] * width;
+    from[k] = in[k];
+    if (steps[k] != 0) continue;
+    fill_register(splats[k], in[k], item);
+    from[k] = splats[k];
+  }
+  if (packs > 0) block(f, out, from, advance, packs);
+  const auto done = static_cast<std::size_t>(packs * simd_bytes), rest = static_cast<std::size_t>(n) * item - done;
+  if (rest == 0) return;
+  for (std::size_t k = 0; k < arity; ++k) {
+    if (steps[k] == 0) continue;
+    fill_register(splats[k], one_of(compute), item);
+    std::memcpy(splats[k], static_cast<const std::byte*>(in[k]) + done, rest);
+    from[k] = splats[k];
+  }
+  alignas(simd_bytes) std::byte result[simd_bytes];
+  block(f, result, from, advance, 1);
+  std::memcpy(static_cast<std::byte*>(out) + done, result, rest);
+}
+
 /// One contiguous run: directly where every dtype is the compute type, otherwise block by block through scratch.
 inline void elementwise_run(ElementwiseBlock block, const void* f, DType compute, std::byte* out, DType out_dtype,
                             std::span<const std::byte* const> in, std::span<const Operand> operands,
@@ -116,7 +132,7 @@ inline void elementwise_run(ElementwiseBlock block, const void* f, DType compute
   const void* pointers[max_operands];
   if (direct) {
     std::copy(in.begin(), in.end(), pointers);
-    return block(f, out, pointers, steps, n);
+    return elementwise_packs(block, f, compute, out, pointers, steps, operands.size(), n);
   }
   constexpr std::int64_t chunk = 256;
   alignas(64) std::byte scratch[max_operands + 1][chunk * 8];
@@ -133,9 +149,9 @@ inline void elementwise_run(ElementwiseBlock block, const void* f, DType compute
     }
     std::byte* target = out + begin * static_cast<std::int64_t>(itemsize(out_dtype));
     if (out_dtype == compute) {
-      block(f, target, pointers, steps, count);
+      elementwise_packs(block, f, compute, target, pointers, steps, operands.size(), count);
     } else {
-      block(f, scratch[max_operands], pointers, steps, count);
+      elementwise_packs(block, f, compute, scratch[max_operands], pointers, steps, operands.size(), count);
       convert(target, out_dtype, scratch[max_operands], compute, count);
     }
   }

@@ -17,7 +17,7 @@
 #include "dnn/core/abi.hpp"
 #include "dnn/kernels/pack.hpp"
 #include "dnn/kernels/parallel_for.hpp"
-#include "dnn/memory/pool.hpp"
+#include "dnn/kernels/scratch.hpp"
 
 namespace dnn::inline DNN_ABI::kernels {
 
@@ -127,12 +127,9 @@ void gemm_blocked(std::int64_t m, std::int64_t n, std::int64_t k, StridedMatrix<
                   std::int64_t ldc) {
   constexpr std::int64_t mr = tile_rows, nr = tile_columns<T>;
   const auto round_up = [](std::int64_t x, std::int64_t to) { return (x + to - 1) / to * to; };
-  const auto a_bytes =
-      static_cast<std::size_t>(round_up(std::min(m, block_rows), mr) * std::min(k, block_depth)) * sizeof(T);
-  const auto b_bytes =
-      static_cast<std::size_t>(round_up(std::min(n, block_columns), nr) * std::min(k, block_depth)) * sizeof(T);
-  T* a_panels = static_cast<T*>(host_pool().allocate(a_bytes));
-  T* b_panels = static_cast<T*>(host_pool().allocate(b_bytes));
+  const Scratch<T> a_scratch(round_up(std::min(m, block_rows), mr) * std::min(k, block_depth));
+  const Scratch<T> b_scratch(round_up(std::min(n, block_columns), nr) * std::min(k, block_depth));
+  T *const a_panels = a_scratch.data(), *const b_panels = b_scratch.data();
   for (std::int64_t j0 = 0; j0 < n; j0 += block_columns) {
     const auto columns = std::min(block_columns, n - j0);
     for (std::int64_t p0 = 0; p0 < k; p0 += block_depth) {
@@ -163,8 +160,6 @@ void gemm_blocked(std::int64_t m, std::int64_t n, std::int64_t k, StridedMatrix<
       }
     }
   }
-  host_pool().deallocate(a_panels, a_bytes);
-  host_pool().deallocate(b_panels, b_bytes);
 }
 
 /// C += A B without packing, for products too small or too thin to pay for it. B's rows or columns are contiguous.

@@ -17,11 +17,12 @@
 
 #include <cmath>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
 
-#include "dnn/core/abi.hpp"
+#include "dnn/core/dtype.hpp"
 
 namespace dnn::inline DNN_ABI::kernels {
 
@@ -90,41 +91,90 @@ Pack<T> where(Mask<T> mask, std::type_identity_t<Pack<T>> a, std::type_identity_
 }
 
 namespace detail {
-/// Applies an Eigen array function to a pack: one register, so Eigen's packet code is inlined as it stands.
+
+/// A register full of the element at `value`, of 4 or 8 bytes, for code that does not know its type.
+inline void fill_register(std::byte* out, const void* value, std::size_t item) noexcept {
+  if (item == 4) {
+    std::int32_t bits;
+    std::memcpy(&bits, value, sizeof bits);
+    Pack<std::int32_t>(bits).store(reinterpret_cast<std::int32_t*>(out));
+  } else {
+    std::int64_t bits;
+    std::memcpy(&bits, value, sizeof bits);
+    Pack<std::int64_t>(bits).store(reinterpret_cast<std::int64_t*>(out));
+  }
+}
+
+/// What fills up the last register: a number that every formula takes.
+inline const void* one_of(DType compute) noexcept {
+  static constexpr float single = 1;
+  static constexpr double real = 1;
+  static constexpr std::int64_t integer = 1;
+  if (compute == DType::float32) return &single;
+  if (compute == DType::float64) return &real;
+  return &integer;
+}
+
+// A packet as a template argument loses its alignment attribute, which does not matter here.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wignored-attributes"
+
+/// Applies a function of Eigen's packets. (An Eigen::Array would do the same, for 70 ms of compile time a function.)
 template <class T, class F>
 Pack<T> through_eigen(Pack<T> x, F f) noexcept {
-  using EigenArray = Eigen::Array<T, Pack<T>::width, 1>;
-  EigenArray in, out;
-  x.store(in.data());
-  out = f(in);
-  return Pack<T>::load(out.data());
+  using Packet = typename Eigen::internal::packet_traits<T>::type;
+  constexpr int size = Eigen::internal::unpacket_traits<Packet>::size;
+  T lanes[Pack<T>::width];
+  x.store(lanes);
+  for (int i = 0; i < Pack<T>::width; i += size) {
+    Eigen::internal::pstoreu(lanes + i, f(Eigen::internal::ploadu<Packet>(lanes + i)));
+  }
+  return Pack<T>::load(lanes);
 }
+#pragma GCC diagnostic pop
+
+/// Lane by lane.
+template <class T, class F>
+Pack<T> through_std(Pack<T> x, F f) noexcept {
+  for (int i = 0; i < Pack<T>::width; ++i) x.v[i] = f(static_cast<T>(x.v[i]));
+  return x;
+}
+
 }  // namespace detail
 
-#define DNN_PACK_FUNCTION(name)                                              \
-  template <class T>                                                         \
-  Pack<T> name(Pack<T> x) noexcept {                                         \
-    return detail::through_eigen(x, [](const auto& a) { return a.name(); }); \
+/// `name` is Eigen's `p##function` where that is vectorised, else the standard library's `function`.
+#define DNN_PACK_FUNCTION(name, function, has)                                                         \
+  template <class T>                                                                                   \
+  Pack<T> name(Pack<T> x) noexcept {                                                                   \
+    if constexpr (Eigen::internal::packet_traits<T>::has) {                                            \
+      return detail::through_eigen(x, [](const auto& p) { return Eigen::internal::p##function(p); });  \
+    } else {                                                                                           \
+      return detail::through_std(x, [](T lane) { return static_cast<T>(std::function(lane)); });       \
+    }                                                                                                  \
   }
-DNN_PACK_FUNCTION(log)
-DNN_PACK_FUNCTION(log1p)
-DNN_PACK_FUNCTION(expm1)
-DNN_PACK_FUNCTION(abs)
-DNN_PACK_FUNCTION(sin)
-DNN_PACK_FUNCTION(cos)
+namespace detail {
+DNN_PACK_FUNCTION(eigen_exp, exp, HasExp)
+DNN_PACK_FUNCTION(eigen_tanh, tanh, HasTanh)
+}  // namespace detail
+DNN_PACK_FUNCTION(log, log, HasLog)
+DNN_PACK_FUNCTION(log1p, log1p, HasLog1p)
+DNN_PACK_FUNCTION(expm1, expm1, HasExpm1)
+DNN_PACK_FUNCTION(abs, abs, HasAbs)
+DNN_PACK_FUNCTION(sin, sin, HasSin)
+DNN_PACK_FUNCTION(cos, cos, HasCos)
 #undef DNN_PACK_FUNCTION
 
 /// 0 where the result is smaller than a normal number: Eigen's version never gets below that, exp(-inf) included.
 template <class T>
 Pack<T> exp(Pack<T> x) noexcept {
   constexpr double smallest = sizeof(T) == 4 ? -87.3 : -708.3;
-  const auto eigen_exp = [](Pack<T> p) { return detail::through_eigen(p, [](const auto& a) { return a.exp(); }); };
   if constexpr (sizeof(T) == 4 && simd_bytes == 64) {
     // With AVX-512 it overflows at 88.38 already, instead of 88.72.
     const auto large = x > 88;
-    return where(x < Pack<T>(smallest), 0, eigen_exp(where(large, x - 1, x)) * where(large, 2.718281828459045, 1));
+    return where(x < Pack<T>(smallest), 0,
+                 detail::eigen_exp(where(large, x - 1, x)) * where(large, 2.718281828459045, 1));
   }
-  return where(x < Pack<T>(smallest), 0, eigen_exp(x));
+  return where(x < Pack<T>(smallest), 0, detail::eigen_exp(x));
 }
 
 /// The processor's own, correctly rounded: where Eigen prefers an approximation, infinity gives NaN, or the last bit is
@@ -141,14 +191,14 @@ Pack<T> sqrt(Pack<T> x) noexcept {
   if constexpr (sizeof(T) == 4) return Pack<T>(typename Pack<T>::Vector(_mm_sqrt_ps(x.v)));
   else return Pack<T>(typename Pack<T>::Vector(_mm_sqrt_pd(x.v)));
 #else
-  return detail::through_eigen(x, [](const auto& a) { return a.sqrt(); });
+  return detail::through_std(x, [](T lane) { return std::sqrt(lane); });
 #endif
 }
 
 /// NaN stays NaN: Eigen's version clamps it.
 template <class T>
 Pack<T> tanh(Pack<T> x) noexcept {
-  return where(x == x, detail::through_eigen(x, [](const auto& a) { return a.tanh(); }), x);
+  return where(x == x, detail::eigen_tanh(x), x);
 }
 
 /// The larger of two; NaN if either is NaN.

@@ -1,19 +1,26 @@
 /// The one source of CPU parallelism.
 #pragma once
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <atomic>
+#include <charconv>
 #include <condition_variable>
 #include <cstdint>
 #include <cstdlib>
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <string>
+#include <string_view>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "dnn/core/abi.hpp"
+#include "dnn/core/error.hpp"
 
 namespace dnn::inline DNN_ABI::kernels {
 
@@ -22,8 +29,13 @@ class ThreadPool {
  public:
   using Body = void (*)(void* context, std::int64_t begin, std::int64_t end);
 
+  /// Fewer threads where the system does not give that many.
   explicit ThreadPool(int threads) {
-    for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { work(); });
+    workers_.reserve(static_cast<std::size_t>(threads - 1));
+    try {
+      while (this->threads() < threads) workers_.emplace_back([this] { work(); });
+    } catch (const std::system_error&) {
+    }
   }
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
@@ -109,11 +121,28 @@ class ThreadPool {
 };
 
 namespace detail {
+inline int thread_count(std::string_view text) {
+  int threads = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), threads);
+  if (error != std::errc{} || end != text.data() + text.size() || threads < 1) {
+    throw Error("[threads] DNN_NUM_THREADS is '" + std::string(text) + "', not a whole number from 1 on");
+  }
+  return threads;
+}
+
+/// Never destroyed: destructors of static objects, and threads that still compute when the process ends, may use it.
 inline std::unique_ptr<ThreadPool>& pool_slot() {
-  static std::unique_ptr<ThreadPool> pool = [] {
+  static std::unique_ptr<ThreadPool>& pool = *[] {
     int threads = static_cast<int>(std::thread::hardware_concurrency());
-    if (const char* text = std::getenv("DNN_NUM_THREADS")) threads = std::atoi(text);
-    return std::make_unique<ThreadPool>(std::clamp(threads, 1, 1024));
+    if (const char* text = std::getenv("DNN_NUM_THREADS"); text && *text) threads = thread_count(text);
+    auto* slot = new std::unique_ptr<ThreadPool>(std::make_unique<ThreadPool>(std::clamp(threads, 1, 1024)));
+    // A forked child has none of the threads: it starts with a pool of its own.
+    ::pthread_atfork(nullptr, nullptr, [] {
+      [[maybe_unused]] static ThreadPool* volatile parents = nullptr;  // not lost to leak checkers
+      parents = pool_slot().release();
+      pool_slot() = std::make_unique<ThreadPool>(1);
+    });
+    return slot;
   }();
   return pool;
 }
@@ -147,10 +176,13 @@ void parallel_for(std::int64_t n, std::int64_t grain, Body&& body) {
 
 namespace dnn::inline DNN_ABI {
 
-/// Threads that parallel_for uses, the caller included. Default: `DNN_NUM_THREADS`, or one per core.
+/// Threads that parallel_for uses, the caller included. Default: `DNN_NUM_THREADS`, or one per core. The first use
+/// throws Error when DNN_NUM_THREADS is set to anything but a whole number from 1 on.
 inline int num_threads() { return kernels::detail::pool_slot()->threads(); }
-/// Not to be called while another thread computes.
+/// Not to be called while another thread computes. Fewer where the system does not give that many; a forked child
+/// starts with one. Throws Error inside a parallel_for.
 inline void set_num_threads(int threads) {
+  if (kernels::ThreadPool::inside()) throw Error("[set_num_threads] called by what the threads are working on");
   kernels::detail::pool_slot() = std::make_unique<kernels::ThreadPool>(std::clamp(threads, 1, 1024));
 }
 

@@ -19,36 +19,48 @@ namespace dnn::inline DNN_ABI::kernels {
 inline constexpr std::size_t max_update_states = 3;
 inline constexpr std::int64_t update_grain = 16384;
 
-/// n elements of `target` and of each state, from n elements of `source`.
-using UpdateBlock = void (*)(const void* f, void* target, const void* source, void* const* states, std::int64_t n);
+/// `packs` registers of `target` and of each state, from as many of `source`.
+using UpdateBlock = void (*)(const void* f, void* target, const void* source, void* const* states, std::int64_t packs);
 
+/// The loop of one formula; the end is the driver's business.
 template <class T, class F, std::size_t... I>
 void update_block(const void* f_pointer, void* target_pointer, const void* source_pointer,
-                  [[maybe_unused]] void* const* state_pointers, std::int64_t n) {
-  constexpr int width = Pack<T>::width;
+                  [[maybe_unused]] void* const* state_pointers, std::int64_t packs) {
   const F f = *static_cast<const F*>(f_pointer);
   T* const target = static_cast<T*>(target_pointer);
   const T* const source = static_cast<const T*>(source_pointer);
   [[maybe_unused]] std::array<T*, sizeof...(I)> states{static_cast<T*>(state_pointers[I])...};
   [[maybe_unused]] std::array<Pack<T>, sizeof...(I)> s;
-  std::int64_t i = 0;
-  for (; i + width <= n; i += width) {
+  for (std::int64_t i = 0, n = packs * Pack<T>::width; i < n; i += Pack<T>::width) {
     Pack<T> p = Pack<T>::load(target + i);
     ((s[I] = Pack<T>::load(states[I] + i)), ...);
     f(p, Pack<T>::load(source + i), s[I]...);
     p.store(target + i);
     (s[I].store(states[I] + i), ...);
   }
-  if (i < n) {
-    const auto bytes = static_cast<std::size_t>(n - i) * sizeof(T);
-    Pack<T> p(1), g(1);
-    std::memcpy(&p, target + i, bytes);
-    std::memcpy(&g, source + i, bytes);
-    ((s[I] = Pack<T>(1), std::memcpy(&s[I], states[I] + i, bytes)), ...);
-    f(p, g, s[I]...);
-    std::memcpy(target + i, &p, bytes);
-    (std::memcpy(states[I] + i, &s[I], bytes), ...);
-  }
+}
+
+/// n elements of a compute type: whole registers, then one that is filled up with ones.
+inline void update_packs(UpdateBlock block, const void* f, DType compute, void* target, const void* source,
+                         void* const* states, std::size_t state_count, std::int64_t n) {
+  const std::size_t item = itemsize(compute);
+  const std::int64_t packs = n * static_cast<std::int64_t>(item) / simd_bytes;
+  if (packs > 0) block(f, target, source, states, packs);
+  const auto done = static_cast<std::size_t>(packs * simd_bytes), rest = static_cast<std::size_t>(n) * item - done;
+  if (rest == 0) return;
+  alignas(simd_bytes) std::byte ends[max_update_states + 2][simd_bytes];
+  void* state_ends[max_update_states];
+  const auto load = [&](std::byte* end, const void* from) {
+    detail::fill_register(end, detail::one_of(compute), item);
+    std::memcpy(end, static_cast<const std::byte*>(from) + done, rest);
+  };
+  const auto store = [&](void* to, const std::byte* end) { std::memcpy(static_cast<std::byte*>(to) + done, end, rest); };
+  load(ends[0], target);
+  load(ends[1], source);
+  for (std::size_t k = 0; k < state_count; ++k) load(ends[k + 2], states[k]), state_ends[k] = ends[k + 2];
+  block(f, ends[0], ends[1], state_ends, 1);
+  store(target, ends[0]);
+  for (std::size_t k = 0; k < state_count; ++k) store(states[k], ends[k + 2]);
 }
 
 /// The driver behind `update`: threads, and 16-bit types block by block around float.
@@ -60,7 +72,8 @@ inline void update_drive(UpdateBlock block, const void* f, DType dtype, void* ta
     void* pointers[max_update_states] = {};
     if (!is_16bit_float(dtype)) {
       for (std::size_t k = 0; k < state_count; ++k) pointers[k] = at(states[k], begin);
-      return block(f, at(target, begin), static_cast<const std::byte*>(source) + begin * item, pointers, end - begin);
+      return update_packs(block, f, dtype, at(target, begin), static_cast<const std::byte*>(source) + begin * item,
+                          pointers, state_count, end - begin);
     }
     constexpr std::int64_t chunk = 256;
     alignas(64) float scratch[max_update_states + 2][chunk];
@@ -71,7 +84,7 @@ inline void update_drive(UpdateBlock block, const void* f, DType dtype, void* ta
       convert(scratch[1], DType::float32, static_cast<const std::byte*>(source) + i * item, dtype, count);
       for (std::size_t k = 0; k < state_count; ++k)
         convert(pointers[k], DType::float32, at(states[k], i), dtype, count);
-      block(f, scratch[0], scratch[1], pointers, count);
+      update_packs(block, f, DType::float32, scratch[0], scratch[1], pointers, state_count, count);
       convert(at(target, i), dtype, scratch[0], DType::float32, count);
       for (std::size_t k = 0; k < state_count; ++k)
         convert(at(states[k], i), dtype, pointers[k], DType::float32, count);

@@ -30,7 +30,8 @@ struct ClassifierOptions {
 ///
 ///     links::Classifier regression{MLP{}, {.lossfun = mean_squared_error, .compute_accuracy = false}};
 ///
-/// The predictor is any link that is called with what comes before the labels. Its parameters are `/predictor/...`.
+/// The predictor is any link that is called with what comes before the labels. Its parameters are named
+/// `/predictor/...`, for messages.
 template <class Predictor>
 class Classifier : public Link<Classifier<Predictor>> {
  public:
@@ -44,7 +45,9 @@ class Classifier : public Link<Classifier<Predictor>> {
       : predictor(std::move(predictor_)),
         lossfun(std::move(options.lossfun)),
         accfun(std::move(options.accfun)),
-        compute_accuracy(options.compute_accuracy) {}
+        compute_accuracy(options.compute_accuracy) {
+    detail::name_parameters(*this);
+  }
 
   /// True when the predictor takes the elements I of a tuple.
   template <class Tuple, std::size_t... I>
@@ -75,7 +78,7 @@ class Classifier : public Link<Classifier<Predictor>> {
 
  private:
   static const Array& array_of(const Array& t) noexcept { return t; }
-  static const Array& array_of(const Variable& t) noexcept { return t.array(); }
+  static const Array& array_of(const Variable& t) { return t.array(); }
 
   template <class Tuple, std::size_t... I>
   Variable predict(const Tuple& args, std::index_sequence<I...>) {

@@ -42,6 +42,8 @@ class Convolution2D : public Link<Convolution2D> {
         ksize_(ksize),
         options_{.stride = options.stride, .pad = options.pad, .dilate = options.dilate, .groups = options.groups} {
     DNN_EXPECT("Convolution2D", out_channels > 0);
+    DNN_EXPECT("Convolution2D", ksize.y > 0);
+    DNN_EXPECT("Convolution2D", ksize.x > 0);
     DNN_EXPECT("Convolution2D", options.groups > 0);
     DNN_EXPECT("Convolution2D", out_channels % options.groups == 0);
     if (in_channels) initialize(*in_channels);
@@ -54,6 +56,7 @@ class Convolution2D : public Link<Convolution2D> {
   Variable operator()(const Variable& x) {
     if (!W.is_initialized()) {
       DNN_EXPECT("Convolution2D", x.ndim() == 4);
+      DNN_EXPECT("Convolution2D", x.dtype() == config().dtype);
       initialize(x.shape()[1]);
     }
     return convolution_2d(x, W, b ? *b : Variable{}, options_);

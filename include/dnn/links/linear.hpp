@@ -42,8 +42,12 @@ class Linear : public Link<Linear> {
   /// The axes of x from `n_batch_axes` on are the input, those before it are kept: (N, in...) to (N, out_size).
   Variable operator()(const Variable& x, int n_batch_axes = 1) {
     if (!W.is_initialized()) {
+      DNN_EXPECT("Linear", n_batch_axes >= 1);
       DNN_EXPECT("Linear", x.ndim() >= n_batch_axes);
-      W.initialize({out_size_, x.shape().slice(n_batch_axes, x.ndim()).size()});
+      DNN_EXPECT("Linear", x.dtype() == config().dtype);
+      const auto in_size = x.shape().slice(n_batch_axes, x.ndim()).size();
+      DNN_EXPECT("Linear", in_size > 0);
+      W.initialize({out_size_, in_size});
     }
     return linear(x, W, b ? *b : Variable{}, n_batch_axes);
   }

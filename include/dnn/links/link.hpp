@@ -73,6 +73,11 @@ void for_each_parameter(SerializableRef link, OnParameter on_parameter) {
   link.serialize(visitor);
 }
 
+/// Names the parameters by their paths, for messages.
+inline void name_parameters(SerializableRef link) {
+  for_each_parameter(link, [](const std::string& path, Parameter& p) { p.set_name("/" + path); });
+}
+
 inline std::vector<NamedParameter> namedparams(SerializableRef link) {
   std::vector<NamedParameter> out;
   for_each_parameter(link, [&](const std::string& path, Parameter& p) {

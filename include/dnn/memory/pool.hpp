@@ -25,7 +25,8 @@ class HostPool {
  public:
   static constexpr std::size_t alignment = 64;
 
-  /// A block of at least `bytes`, aligned to 64. Throws Error saying what was asked, in use and cached.
+  /// A block of at least `bytes`, aligned to 64. Where the system has none left, the cached ones go back to it first.
+  /// Throws Error saying what was asked and in use.
   void* allocate(std::size_t bytes) {
     const auto c = size_class(bytes);
     std::lock_guard lock(mutex_);
@@ -39,10 +40,13 @@ class HostPool {
     }
     void* block = ::operator new (c.bytes, std::align_val_t{alignment}, std::nothrow);
     if (!block) {
+      free_cached();
+      block = ::operator new (c.bytes, std::align_val_t{alignment}, std::nothrow);
+    }
+    if (!block) {
       statistics_.bytes_in_use -= c.bytes;
       throw Error(concat("[memory] out of host memory: asked for ", c.bytes, " bytes with ", statistics_.bytes_in_use,
-                         " in use and ", statistics_.bytes_cached,
-                         " cached; empty_cache() gives the cached ones back"));
+                         " in use"));
     }
     const auto held = statistics_.bytes_in_use + statistics_.bytes_cached;
     if (held > statistics_.peak_bytes) statistics_.peak_bytes = held;
@@ -65,12 +69,7 @@ class HostPool {
   /// Returns every cached block to the system.
   void empty_cache() noexcept {
     std::lock_guard lock(mutex_);
-    for (auto& blocks : free_) {
-      for (void* block : blocks) ::operator delete (block, std::align_val_t{alignment});
-      blocks.clear();
-      blocks.shrink_to_fit();
-    }
-    statistics_.bytes_cached = 0;
+    free_cached();
   }
 
   PoolStatistics statistics() const noexcept {
@@ -93,6 +92,15 @@ class HostPool {
     const auto step = std::size_t{1} << (exponent - 3);
     const auto eighth = (bytes - 1 - (std::size_t{1} << exponent)) / step;
     return {16 + (exponent - 10) * 8 + eighth, (std::size_t{1} << exponent) + (eighth + 1) * step};
+  }
+
+  void free_cached() noexcept {
+    for (auto& blocks : free_) {
+      for (void* block : blocks) ::operator delete (block, std::align_val_t{alignment});
+      blocks.clear();
+      blocks.shrink_to_fit();
+    }
+    statistics_.bytes_cached = 0;
   }
 
   mutable std::mutex mutex_;

@@ -10,6 +10,7 @@ struct AdaDeltaRule {
 
   static OptimizerStates states() { return {{"msg"}, {"msdx"}}; }
 
+  template <class = void>
   void update(ParameterUpdate& u) const {
     u.pass<2>([h = *this](auto& p, auto g, auto& msg, auto& msdx) {
       msg = h.rho * msg + (1 - h.rho) * (g * g);

@@ -10,6 +10,7 @@ struct AdaGradRule {
 
   static OptimizerStates states() { return {{"h"}}; }
 
+  template <class = void>
   void update(ParameterUpdate& u) const {
     u.pass<1>([r = *this](auto& p, auto g, auto& h) {
       h = h + g * g;

@@ -11,8 +11,8 @@ namespace dnn::inline DNN_ABI::optimizers {
 
 struct AdamRule {
   double alpha = 0.001;          ///< step size
-  double beta1 = 0.9;            ///< decay of the mean of gradients
-  double beta2 = 0.999;          ///< decay of the mean of squares
+  double beta1 = 0.9;            ///< decay of the mean of gradients; in [0, 1)
+  double beta2 = 0.999;          ///< decay of the mean of squares; in [0, 1)
   double eps = 1e-8;             ///< added to the root, which is not corrected
   double eta = 1;                ///< multiplies the whole step, for schedules
   double weight_decay_rate = 0;  ///< of the parameter itself, not through the gradient; multiplied by eta, not by alpha
@@ -33,7 +33,12 @@ struct AdamRule {
     return alpha * std::sqrt(1 - std::pow(beta2, n)) / (1 - std::pow(beta1, n));
   }
 
+  template <class = void>
   void update(ParameterUpdate& u, const AdamRule& at_setup) const {
+    DNN_EXPECT("Adam", beta1 >= 0);
+    DNN_EXPECT("Adam", beta1 < 1);
+    DNN_EXPECT("Adam", beta2 >= 0);
+    DNN_EXPECT("Adam", beta2 < 1);
     if (eps != 0 && u.dtype() != DType::float64 && static_cast<float>(eps) == 0) {
       throw ArgumentError(concat("[Adam] eps ", eps, " is 0 in float32"));
     }

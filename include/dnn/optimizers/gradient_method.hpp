@@ -17,7 +17,8 @@
 ///
 /// `update(ParameterUpdate&, const Rule&)` is also told the hyperparameters of the time of `setup`; `learning_rate(t)`,
 /// if there is one, is what `lr()` answers instead of the field lr. The formula gets SIMD packs (kernels/pack.hpp) of
-/// the parameter, the gradient and the states, in float or double.
+/// the parameter, the gradient and the states, in float or double. The library's rules make `update` a template, so that
+/// a program compiles only those that it uses; one's own need not.
 #pragma once
 
 #include <array>
@@ -45,9 +46,12 @@ class ParameterUpdate {
   std::int64_t t() const noexcept { return t_; }
   DType dtype() const noexcept { return parameter_.dtype(); }
 
-  /// formula(p&, g, state&...) over all elements at once.
+  /// formula(p&, g, state&...) over all elements at once. Throws ArgumentError when the rule had fewer states at setup.
   template <std::size_t States, class Formula>
   void pass(const Formula& formula) {
+    if (states_.size() < States) {
+      throw ArgumentError(concat("[optimizer] the rule uses ", States, " states, at setup it had ", states_.size()));
+    }
     std::array<void*, States> states;
     for (std::size_t i = 0; i < States; ++i) states[i] = states_[i].array.bytes();
     const Array& gradient = parameter_.node()->grad.array();

@@ -10,6 +10,7 @@ struct MomentumSGDRule {
 
   static OptimizerStates states() { return {{"v"}}; }
 
+  template <class = void>
   void update(ParameterUpdate& u) const {
     u.pass<1>([h = *this](auto& p, auto g, auto& v) {
       v = h.momentum * v - h.lr * g;

@@ -15,6 +15,7 @@ struct MSVAGRule {
 
   static OptimizerStates states() { return {{"m"}, {"v"}}; }
 
+  template <class = void>
   void update(ParameterUpdate& u) const {
     const double power = std::pow(beta, static_cast<double>(u.t()));
     const double rho = std::min(

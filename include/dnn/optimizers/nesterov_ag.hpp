@@ -10,6 +10,7 @@ struct NesterovAGRule {
 
   static OptimizerStates states() { return {{"v"}}; }
 
+  template <class = void>
   void update(ParameterUpdate& u) const {
     const double ahead = momentum * momentum, now = (1 + momentum) * lr;
     u.pass<1>([h = *this, ahead, now](auto& p, auto g, auto& v) {

@@ -12,6 +12,7 @@ struct RMSpropRule {
 
   static OptimizerStates states() { return {{"ms"}}; }
 
+  template <class = void>
   void update(ParameterUpdate& u) const {
     if (eps_inside_sqrt) {
       u.pass<1>([h = *this](auto& p, auto g, auto& ms) {

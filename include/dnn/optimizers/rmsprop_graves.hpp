@@ -12,6 +12,7 @@ struct RMSpropGravesRule {
 
   static OptimizerStates states() { return {{"n"}, {"g"}, {"delta"}}; }
 
+  template <class = void>
   void update(ParameterUpdate& u) const {
     u.pass<3>([h = *this](auto& p, auto g, auto& n, auto& m, auto& delta) {
       n = h.alpha * n + (1 - h.alpha) * (g * g);

@@ -9,6 +9,7 @@ struct SGDRule {
 
   static OptimizerStates states() { return {}; }
 
+  template <class = void>
   void update(ParameterUpdate& u) const {
     u.pass<0>([h = *this](auto& p, auto g) { p = p - h.lr * g; });
   }

@@ -10,6 +10,7 @@ struct SMORMS3Rule {
 
   static OptimizerStates states() { return {{"mem", 1}, {"g"}, {"g2"}}; }
 
+  template <class = void>
   void update(ParameterUpdate& u) const {
     u.pass<3>([h = *this](auto& p, auto g, auto& mem, auto& m, auto& g2) {
       const auto r = 1 / (mem + 1);

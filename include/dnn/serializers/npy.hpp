@@ -316,7 +316,8 @@ inline Value read_npy(ByteSource& source) {
 
   const auto width = static_cast<std::size_t>(header.width) * (header.kind == 'U' ? 4 : 1);
   const auto count = static_cast<std::uint64_t>(header.shape.size());
-  const std::uint64_t there = source.size() - header.size;
+  // A damaged archive may declare fewer bytes than it gives.
+  const std::uint64_t there = source.size() - std::min<std::uint64_t>(header.size, source.size());
   if (header.width > (1 << 30) || (width != 0 && count > there / width) || count * width != there) {
     source.fail(concat("shape ", header.shape, " of ", width, "-byte elements does not fit the ", there,
                        " bytes after the header"));

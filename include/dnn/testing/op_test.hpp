@@ -53,7 +53,7 @@ class ScalarReference {
 struct OpTest {
   std::string name;
   GraphFunction op;
-  /// The value, elementwise with broadcasting, in double. One of these three is needed to check values.
+  /// The value, elementwise with broadcasting, in double. One of these three is needed.
   ScalarReference reference = {};
   /// The value from whole float64 arrays.
   std::function<Arrays(const Arrays&)> array_reference = {};
@@ -132,6 +132,10 @@ class OpTestRunner {
   explicit OpTestRunner(const OpTest& test) : test_(test) {}
 
   void run() {
+    if (!test_.reference && !test_.array_reference && !test_.composed) {
+      throw ArgumentError(
+          concat("[op_test] ", test_.name, ": a reference is needed: .reference, .array_reference or .composed"));
+    }
     const auto shapes = test_.shapes.empty() ? default_shapes(test_.arity) : test_.shapes;
     for (const auto& list : shapes) {
       for (const DType dtype : test_.dtypes) {
@@ -202,7 +206,6 @@ class OpTestRunner {
       const auto off = no_backprop_mode();
       return arrays_of(test_.composed(variables(x, float64)));
     }
-    if (!test_.reference) return {};
     Shape shape = x[0].shape();
     for (const auto& a : x) shape = broadcast_shapes(shape, a.shape(), "op_test");
     std::vector<std::vector<double>> values;
@@ -223,12 +226,14 @@ class OpTestRunner {
     for (std::size_t k = 0; k < x.size(); ++k)
       expect_close("input after the call", in[k].array(), x[k].to(dtype), 0, 0);
     const Arrays want = expected(x);
+    expect_as_many(ys.size(), want.size());
     for (std::size_t i = 0; i < want.size(); ++i) {
       const DType out = is_float(ys[i].dtype()) ? dtype : ys[i].dtype();
       expect_close("value", ys[i].array(), want[i].to(out), rtol(dtype), rtol(dtype));
     }
     const auto off = no_backprop_mode();
     const Variables again = test_.op(variables(x, dtype));
+    expect_as_many(again.size(), ys.size());
     for (std::size_t i = 0; i < ys.size(); ++i) {
       expect_close("value without backprop", again[i].array(), ys[i].array(), rtol(dtype), rtol(dtype));
     }
@@ -301,11 +306,19 @@ class OpTestRunner {
       }
     }
     for (auto& a : x) a = a.to(dtype).to(float64);
-    const Array y = test_.op(variables(x, dtype))[0].array();
-    const Array want = expected(x)[0].to(dtype);
+    const Variables ys = test_.op(variables(x, dtype));
+    const Arrays want = expected(x);
+    expect_as_many(ys.size(), want.size());
     std::string difference;
-    if (!allclose(y, want, rtol(dtype), dtype == float32 ? 1e-37 : 1e-300, &difference))
-      throw CheckError(concat("[value] ", difference));
+    for (std::size_t i = 0; i < want.size(); ++i) {
+      const DType out = is_float(ys[i].dtype()) ? dtype : ys[i].dtype();
+      if (!allclose(ys[i].array(), want[i].to(out), rtol(dtype), dtype == float32 ? 1e-37 : 1e-300, &difference))
+        throw CheckError(concat("[value] ", difference));
+    }
+  }
+
+  static void expect_as_many(std::size_t outputs, std::size_t wanted) {
+    if (outputs != wanted) throw CheckError(concat("[value] ", outputs, " outputs instead of ", wanted));
   }
 
   const OpTest& test_;
@@ -316,7 +329,8 @@ class OpTestRunner {
 
 /// Runs all checks of `test`: values against the reference in every dtype and shape, with and without backprop;
 /// gradients of kernels against those of the graph (create_graph), of other dtypes against float64, against the
-/// composed formula, against finite differences, first and second; special values. Throws CheckError saying which.
+/// composed formula, against finite differences, first and second; special values. Throws CheckError saying which, and
+/// ArgumentError for a test without a reference.
 inline void run(const OpTest& test) { detail::OpTestRunner(test).run(); }
 
 }  // namespace dnn::inline DNN_ABI::testing

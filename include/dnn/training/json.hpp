@@ -80,7 +80,9 @@ inline std::string number_text(double value) {
   const auto point = static_cast<std::size_t>(exponent < 0 ? 1 : exponent + 1);
   if (exponent < 0) digits.insert(0, static_cast<std::size_t>(-exponent), '0');
   if (digits.size() <= point) digits.append(point + 1 - digits.size(), '0');
-  return (negative ? "-" : "") + digits.substr(0, point) + "." + digits.substr(point);
+  digits.insert(point, 1, '.');
+  if (negative) digits.insert(0, 1, '-');
+  return digits;
 }
 
 namespace detail {

@@ -33,8 +33,9 @@ constexpr bool takes_fields(std::index_sequence<I...>) {
 }  // namespace detail
 
 /// What a model or loss function is to updaters and evaluators: a function of a batch. Made from anything that can be
-/// called with as many Arrays or Variables as a batch has fields, or with a Batch. A variable of the user's is referred
-/// to, a temporary is moved in.
+/// called with as many Arrays or Variables as a batch has fields, or with a Batch. Fields are passed by position,
+/// whatever their names; what takes a Batch can pick them by name. A variable of the user's is referred to, a temporary
+/// is moved in.
 class BatchFunction {
  public:
   template <class F>

@@ -2,15 +2,19 @@
 #pragma once
 
 #include <unistd.h>
+
+#include <cerrno>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 #include <functional>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 
-#include "dnn/core/abi.hpp"
+#include "dnn/core/error.hpp"
+#include "dnn/core/text.hpp"
 
 namespace dnn::inline DNN_ABI::training {
 
@@ -24,10 +28,12 @@ class TextOutput {
   TextOutput(F write, bool is_terminal = true) : write_(std::move(write)), is_terminal_(is_terminal) {}
 
   bool is_terminal() const noexcept { return is_terminal_; }
+  /// Throws FileError when standard output does not take it.
   void write(std::string_view text) const {
     if (write_) return write_(text);
-    std::fwrite(text.data(), 1, text.size(), stdout);
-    std::fflush(stdout);
+    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
+      throw FileError(concat("[output] standard output cannot be written: ", std::string_view(std::strerror(errno))));
+    }
   }
 
  private:

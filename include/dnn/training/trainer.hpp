@@ -19,6 +19,7 @@
 
 #include "dnn/autograd/reporter.hpp"
 #include "dnn/core/random.hpp"
+#include "dnn/serializers/atomic_file.hpp"
 #include "dnn/training/extension.hpp"
 #include "dnn/training/interrupt.hpp"
 #include "dnn/training/trigger.hpp"
@@ -66,7 +67,7 @@ class Trainer {
   /// Adds an extension: an object derived from Extension, a shared pointer to one, or anything callable with a Trainer,
   /// which may have `initialize`, `finalize`, `on_error` and `serialize` as an Extension has them. A temporary is moved
   /// in, a variable of the user's is referred to and must outlive the trainer. Returns the extension.
-  /// Throws ArgumentError for the name "training", and for a function without a name.
+  /// Throws ArgumentError for the name "training", for a function without a name, and once `run` has begun.
   template <class E>
   auto& extend(E&& extension, ExtendOptions options = {}) {
     using Type = std::remove_cvref_t<E>;
@@ -99,11 +100,11 @@ class Trainer {
     throw ArgumentError(concat("[trainer] there is no extension '", name, "'"));
   }
 
-  /// Trains. What an iteration throws comes out here, after all extensions have been told. Throws ArgumentError the
-  /// second time.
+  /// Trains. What an iteration throws comes out here, after all extensions have been told. Throws FileError when `out`
+  /// cannot be created or written to, ArgumentError the second time.
   void run() {
     if (done_ || start_) throw ArgumentError("[trainer] cannot run the training loop a second time");
-    std::filesystem::create_directories(out_);
+    serializers::create_folder(out_);
 
     std::vector<Entry*> entries;
     for (auto& entry : extensions_) entries.push_back(&entry);
@@ -160,8 +161,15 @@ class Trainer {
     s("stop_trigger", stop_trigger_);
     for (auto& entry : extensions_) {
       const auto name = entry.extension->name();
-      s("extensions/" + name, *entry.extension);
-      s("extension_triggers/" + name, entry.trigger);
+      try {
+        s("extensions/" + name, *entry.extension);
+        s("extension_triggers/" + name, entry.trigger);
+      } catch (const SerializationError& error) {
+        if (!s.is_loading()) throw;
+        throw SerializationError(concat(error.what(), "\nThe extension '", name,
+                                        "' cannot go on from there. If the training that was saved did not have it, "
+                                        "load with {.strict = false}: it then starts anew"));
+      }
     }
     double elapsed = elapsed_time();
     s("_snapshot_elapsed_time", elapsed);
@@ -182,6 +190,7 @@ class Trainer {
   };
 
   void add(std::shared_ptr<Extension> extension, ExtendOptions options) {
+    if (start_) throw ArgumentError("[trainer] extensions are added before run()");
     const std::string name = options.name.empty() ? extension->name() : options.name;
     if (name.empty()) throw ArgumentError("[trainer] a function needs a name: extend(function, {.name = ...})");
     if (name == "training") throw ArgumentError("[trainer] the name \"training\" is prohibited as an extension name");

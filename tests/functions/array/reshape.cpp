@@ -29,6 +29,7 @@ TEST_CASE("reshape shares storage, finds one size, and has a gradient", "[reshap
                 .shapes = {{{3, 4}}, {{2}}, {{0, 2}}}});
   CHECK_THROWS_AS(reshape(x, {5, -1}), ShapeError);
   CHECK_THROWS_AS(reshape(x, {11}), ShapeError);
+  CHECK_THROWS_AS(reshape(Variable{}, {1}), ArgumentError);
 }
 
 TEST_CASE("flatten, expand_dims, squeeze", "[flatten][expand_dims][squeeze]") {

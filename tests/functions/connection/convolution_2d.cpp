@@ -73,6 +73,8 @@ TEST_CASE("convolution_2d says what does not fit", "[convolution_2d]") {
                     ContainsSubstring("[convolution_2d] x.shape()[1] == channels does not hold: 3 != 2") &&
                         ContainsSubstring("float32 (2, 3, 5, 5)"));
   CHECK_THROWS_AS(convolution_2d(zeros({3, 5, 5}), W), ArgumentError);
+  CHECK_THROWS_WITH(convolution_2d(Variable{}, W), ContainsSubstring("undefined"));
+  CHECK_THROWS_AS(convolution_2d(x, Variable{}), ArgumentError);
   CHECK_THROWS_AS(convolution_2d(x, zeros({4, 3, 6, 3})), ArgumentError);
   CHECK_THROWS_AS(convolution_2d(x, W, zeros({3})), ArgumentError);
   CHECK_THROWS_AS(convolution_2d(x, W, {}, {.stride = 0}), ArgumentError);

@@ -34,6 +34,8 @@ TEST_CASE("accuracy says what does not fit", "[accuracy]") {
   CHECK_THROWS_WITH(accuracy(zeros({2, 3}), array({0, 3})),
                     ContainsSubstring("[accuracy] label 3 at index 1 is out of range for 3 classes"));
   CHECK_THROWS_AS(accuracy(zeros({2, 3}), array({0})), ArgumentError);
+  CHECK_THROWS_AS(accuracy(Variable{}, array({0})), ArgumentError);
+  CHECK_THROWS_AS(accuracy(zeros({2, 3}), Array{}), ArgumentError);
   CHECK_THROWS_AS(accuracy(zeros({2, 3}), array({{0, 1}})), ArgumentError);
   CHECK_THROWS_AS(accuracy(zeros({2, 0}), array({0, 0})), ArgumentError);
   CHECK_THROWS_AS(accuracy(zeros({2, 3}), zeros({2})), DTypeError);

@@ -44,5 +44,8 @@ TEST_CASE("huber_loss is summed along the second axis", "[huber_loss]") {
 TEST_CASE("huber_loss says what does not fit", "[huber_loss]") {
   CHECK_THROWS_AS(huber_loss(zeros({3}), zeros({3}), 1), ArgumentError);
   CHECK_THROWS_AS(huber_loss(zeros({3, 1}), zeros({3}), 1), ArgumentError);
+  CHECK_THROWS_AS(huber_loss(zeros({3, 1}), zeros({3, 1}), 0), ArgumentError);
+  CHECK_THROWS_AS(huber_loss(zeros({3, 1}), zeros({3, 1}), -1), ArgumentError);
+  CHECK_THROWS_AS(huber_loss(Variable{}, zeros({3, 1}), 1), ArgumentError);
   CHECK_THROWS_AS(huber_loss(zeros({3, 2}), zeros({3, 2}), 1, Reduce::mean), ArgumentError);
 }

@@ -27,5 +27,6 @@ TEST_CASE("mean_squared_error: values and gradients", "[mean_squared_error]") {
 
 TEST_CASE("mean_squared_error does not broadcast", "[mean_squared_error]") {
   CHECK_THROWS_AS(mean_squared_error(zeros({3, 1}), zeros({3})), ArgumentError);
+  CHECK_THROWS_AS(mean_squared_error(Variable{}, zeros({})), ArgumentError);
   CHECK_THROWS_AS(mean_squared_error(zeros({3}), zeros({3}, float64)), DTypeError);
 }

@@ -146,8 +146,19 @@ TEST_CASE("softmax_cross_entropy names a label out of range", "[softmax_cross_en
   CHECK_THROWS_AS(softmax_cross_entropy(x, array({0, -1, 1}), {.ignore_label = std::nullopt}), ArgumentError);
   CHECK_THROWS_AS(softmax_cross_entropy(x, full({3}, std::int64_t{1} << 32, int64)), ArgumentError);
   CHECK_THROWS_AS(softmax_cross_entropy(x, array({0, 1})), ArgumentError);
-  CHECK_THROWS_AS(softmax_cross_entropy(x, zeros({3})), ArgumentError);
+  CHECK_THROWS_WITH(softmax_cross_entropy(x, zeros({3})),
+                    ContainsSubstring("[softmax_cross_entropy] labels are integers, not float32 (3,)"));
+  CHECK_THROWS_AS(softmax_cross_entropy(x, zeros({3, 9})), ArgumentError);
   CHECK_THROWS_AS(softmax_cross_entropy(x, array({0, 1, 2}), {.class_weight = ones({9})}), ArgumentError);
   CHECK_THROWS_AS(softmax_cross_entropy(x, array({0, 1, 2}), {.reduce = Reduce::sum}), ArgumentError);
   CHECK_THROWS_AS(softmax_cross_entropy(x, Array{}), ArgumentError);
+}
+
+TEST_CASE("softmax_cross_entropy keeps the labels it checked", "[softmax_cross_entropy]") {
+  const Variable x(array({{1.0, 2.0, 0.5}}));
+  Array t = array<std::int64_t>({1});
+  const Variable loss = softmax_cross_entropy(x, t);
+  t.fill(1 << 30);
+  loss.backward();
+  CHECK(x.grad().at<double>(0, 1) < 0);
 }

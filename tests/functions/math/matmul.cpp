@@ -62,6 +62,7 @@ TEST_CASE("matmul: operands that do not fit", "[matmul]") {
   CHECK_THROWS_WITH(matmul(ones({2, 3}), ones({2, 3})), Catch::Matchers::ContainsSubstring("3 != 2"));
   CHECK_THROWS_AS(matmul(ones({2, 2, 3}), ones({3, 3, 2})), ShapeError);
   CHECK_THROWS_AS(matmul(full({}, 1.f), ones({2})), ArgumentError);
+  CHECK_THROWS_AS(matmul(Variable{}, ones({2})), ArgumentError);
   CHECK_THROWS_AS(matmul(ones({2, 2}), ones({2, 2}, float64)), ArgumentError);
   CHECK_THROWS_AS(matmul(ones({2, 2}, int32), ones({2, 2}, int32)), DTypeError);
 }

@@ -111,4 +111,7 @@ TEST_CASE("batch normalization says what does not fit", "[batch_normalization]")
   CHECK_THROWS_AS(batch_normalization(x, c, c, {.axis = Axes{0, 1}}), ArgumentError);
   CHECK_THROWS_AS(batch_normalization(x, c, c, {.axis = Axes(2)}), IndexError);
   CHECK_THROWS_AS(fixed_batch_normalization(x, c, c, zeros({4}), c), ArgumentError);
+  CHECK_THROWS_AS(batch_normalization(x, c, c, {.eps = 0}), ArgumentError);
+  CHECK_THROWS_AS(batch_normalization(x, c, c, {.eps = -1}), ArgumentError);
+  CHECK_THROWS_AS(fixed_batch_normalization(x, c, c, c, c, {.eps = 0}), ArgumentError);
 }

@@ -33,4 +33,5 @@ TEST_CASE("group_normalization says what does not fit", "[group_normalization]")
   CHECK_THROWS_AS(group_normalization(zeros({2, 4}), 0, c, c), ArgumentError);
   CHECK_THROWS_AS(group_normalization(zeros({2, 4}), 2, zeros({2}), c), ArgumentError);
   CHECK_THROWS_AS(group_normalization(zeros({4}), 2, c, c), ArgumentError);
+  CHECK_THROWS_AS(group_normalization(zeros({2, 4}), 2, c, c, 0), ArgumentError);
 }

@@ -22,4 +22,5 @@ TEST_CASE("layer_normalization: every row by itself", "[layer_normalization]") {
                 .tolerance = 40});
   CHECK_THROWS_AS(layer_normalization(zeros({2, 3, 4}), zeros({3}), zeros({3})), ArgumentError);
   CHECK_THROWS_AS(layer_normalization(zeros({2, 3}), zeros({2}), zeros({3})), ArgumentError);
+  CHECK_THROWS_AS(layer_normalization(zeros({2, 3}), zeros({3}), zeros({3}), -1e-5), ArgumentError);
 }

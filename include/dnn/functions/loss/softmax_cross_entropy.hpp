@@ -24,12 +24,25 @@ namespace dnn::inline DNN_ABI::inline functions {
 
 enum class SoftTargetLoss : std::uint8_t { cross_entropy, kl_divergence };
 
+struct SoftmaxCrossEntropyOptions;
+
+/// A bool that brings along what it switches on: the loss made of differentiable functions is compiled only into
+/// programs that set the option.
+class DoubleBackprop {
+ public:
+  DoubleBackprop() noexcept = default;
+  DoubleBackprop(bool enable) noexcept;
+  explicit operator bool() const noexcept { return loss != nullptr; }
+
+  Variable (*loss)(const Variable& x, const Array& t, const SoftmaxCrossEntropyOptions& options) = nullptr;
+};
+
 struct SoftmaxCrossEntropyOptions {
   bool normalize = true;    ///< mean: over the valid labels; false: over the batch (length of axis 0)
   Array class_weight = {};  ///< (C), a factor for each class; not part of the divisor
   std::optional<std::int64_t> ignore_label = -1;
-  Reduce reduce = Reduce::mean;         ///< or `no`
-  bool enable_double_backprop = false;  ///< needed for second derivatives; slower
+  Reduce reduce = Reduce::mean;                 ///< or `no`
+  DoubleBackprop enable_double_backprop = {};  ///< a bool: needed for second derivatives; slower
   SoftTargetLoss soft_target_loss = SoftTargetLoss::cross_entropy;
 };
 
@@ -68,6 +81,7 @@ class SoftmaxCrossEntropy final : public FunctionNode {
     DNN_EXPECT(op, x.ndim() >= 2);
     if (options_.reduce != Reduce::mean && options_.reduce != Reduce::no) unknown_reduction(op, "mean, no");
     if (soft()) {
+      if (t_.shape() == x.shape().without(1)) labels_of(op, t_);  // throws: labels, but of a float dtype
       DNN_EXPECT(op, t_.shape() == x.shape());
       DNN_EXPECT(op, !options_.class_weight.defined());
       return;
@@ -246,6 +260,9 @@ inline Variable differentiable_softmax_cross_entropy(const Variable& x, const Ar
 
 }  // namespace nodes
 
+inline DoubleBackprop::DoubleBackprop(bool enable) noexcept
+    : loss(enable ? &nodes::differentiable_softmax_cross_entropy : nullptr) {}
+
 /// x (N, C, ...) in a float dtype; t either integer labels (N, ...) or soft targets of x's shape.
 ///
 /// reduce = mean divides the sum of the losses by the number of labels that are not `ignore_label` (at least 1), or by
@@ -258,7 +275,7 @@ inline Variable differentiable_softmax_cross_entropy(const Variable& x, const Ar
 inline Variable softmax_cross_entropy(const Variable& x, const Array& t,
                                       const SoftmaxCrossEntropyOptions& options = {}) {
   const Array target = t.defined() && is_float(t.dtype()) ? t : nodes::labels_of("softmax_cross_entropy", t);
-  if (options.enable_double_backprop) return nodes::differentiable_softmax_cross_entropy(x, target, options);
+  if (options.enable_double_backprop) return options.enable_double_backprop.loss(x, target, options);
   return call(make_ref<nodes::SoftmaxCrossEntropy>(target, options), x);
 }
 

@@ -183,7 +183,10 @@ inline Variable operator-(const Variable& x) { return elementwise(functions::nod
 inline Variable operator+(const Variable& a, double b) { return elementwise(functions::nodes::AddConstant{b}, a); }
 inline Variable operator-(const Variable& a, double b) { return a + -b; }
 inline Variable operator*(const Variable& a, double b) { return elementwise(functions::nodes::MulConstant{b}, a); }
-inline Variable operator/(const Variable& a, double b) { return a * (1 / b); }
+inline Variable operator/(const Variable& a, double b) {
+  if (a.defined() && !is_float(a.dtype())) throw DTypeError(concat("[Div] takes a float dtype, not ", a.array()));
+  return a * (1 / b);
+}
 inline Variable operator+(double a, const Variable& b) { return b + a; }
 inline Variable operator-(double a, const Variable& b) { return elementwise(functions::nodes::SubFromConstant{a}, b); }
 inline Variable operator*(double a, const Variable& b) { return b * a; }

@@ -21,8 +21,10 @@ struct BroadcastTo final : FunctionNode {
   explicit BroadcastTo(const Shape& shape) : target(shape) {}
   std::string_view name() const override { return "BroadcastTo"; }
   bool takes_16bit_floats() const override { return true; }
-  void check(std::span<const Array> x) const override {
-    DNN_EXPECT("broadcast_to", broadcast_shapes(x[0].shape(), target, "broadcast_to") == target);
+  void check(std::span<const Array> in) const override {
+    const Shape &x_shape = in[0].shape(), &shape = target;
+    const auto broadcast = [](const Shape& a, const Shape& b) { return broadcast_shapes(a, b, "broadcast_to"); };
+    DNN_EXPECT("broadcast_to", broadcast(x_shape, shape) == shape);
   }
   Arrays forward(std::span<const Array> x) override {
     Array y(target, x[0].dtype(), x[0].device());
@@ -44,8 +46,10 @@ struct SumTo final : FunctionNode {
   explicit SumTo(const Shape& shape) : target(shape) {}
   std::string_view name() const override { return "SumTo"; }
   bool takes_16bit_floats() const override { return true; }
-  void check(std::span<const Array> x) const override {
-    DNN_EXPECT("sum_to", broadcast_shapes(x[0].shape(), target, "sum_to") == x[0].shape());
+  void check(std::span<const Array> in) const override {
+    const Shape &x_shape = in[0].shape(), &shape = target;
+    const auto broadcast = [](const Shape& a, const Shape& b) { return broadcast_shapes(a, b, "sum_to"); };
+    DNN_EXPECT("sum_to", broadcast(shape, x_shape) == x_shape);
   }
   Arrays forward(std::span<const Array> x) override {
     return {reduce_axes<kernels::Sum>(x[0], broadcast_mask(x[0].shape(), target)).reshape(target)};

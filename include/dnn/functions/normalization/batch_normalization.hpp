@@ -251,9 +251,11 @@ Variable with_neighbouring_channels(const Variable& x, unsigned mask, Apply appl
 }  // namespace nodes
 
 /// Normalises by the moments of x, and updates the running ones. Float dtypes; gamma, beta and the running arrays of a
-/// 16-bit x may be float32. Throws ArgumentError when shapes or dtypes do not fit or x is empty.
+/// 16-bit x may be float32. Throws ArgumentError when shapes or dtypes do not fit, x is empty or
+/// eps is not positive.
 inline Variable batch_normalization(const Variable& x, const Variable& gamma, const Variable& beta,
                                     const BatchNormalizationOptions& options = {}) {
+  DNN_EXPECT("batch_normalization", options.eps > 0);
   const unsigned mask = nodes::normalization_mask("batch_normalization", x, options.axis);
   return nodes::with_neighbouring_channels(x, mask, [&](const Variable& ordered, unsigned axes) {
     return call(make_ref<nodes::BatchNormalization>(axes, options), ordered, gamma, beta);
@@ -265,6 +267,7 @@ inline Variable batch_normalization(const Variable& x, const Variable& gamma, co
 inline Variable fixed_batch_normalization(const Variable& x, const Variable& gamma, const Variable& beta,
                                           const Variable& mean, const Variable& var,
                                           const FixedBatchNormalizationOptions& options = {}) {
+  DNN_EXPECT("fixed_batch_normalization", options.eps > 0);
   const unsigned mask = nodes::normalization_mask("fixed_batch_normalization", x, options.axis);
   return nodes::with_neighbouring_channels(x, mask, [&](const Variable& ordered, unsigned axes) {
     return call(make_ref<nodes::FixedBatchNormalization>(axes, options.eps), ordered, gamma, beta, mean, var);

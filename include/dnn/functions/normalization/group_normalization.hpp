@@ -32,6 +32,7 @@ class GroupNormalization final : public FunctionNode {
     const Array &x = in[0], &gamma = in[1], &beta = in[2];
     DNN_EXPECT(name_, is_float(x.dtype()));
     DNN_EXPECT(name_, x.ndim() >= 2);
+    DNN_EXPECT(name_, eps_ > 0);
     DNN_EXPECT(name_, groups_ >= 1);
     DNN_EXPECT(name_, x.shape()[1] % groups_ == 0);
     DNN_EXPECT(name_, gamma.shape() == Shape({x.shape()[1]}));
@@ -141,7 +142,7 @@ class GroupNormalization final : public FunctionNode {
 }  // namespace nodes
 
 /// x (N, C, ...), `groups` parts of the channels. Float dtypes; gamma and beta of a 16-bit x may be float32.
-/// Throws ArgumentError when groups does not divide C, or shapes or dtypes do not fit.
+/// Throws ArgumentError when groups does not divide C, eps is not positive, or shapes or dtypes do not fit.
 inline Variable group_normalization(const Variable& x, std::int64_t groups, const Variable& gamma, const Variable& beta,
                                     double eps = 1e-5) {
   return call(make_ref<nodes::GroupNormalization>("GroupNormalization", groups, eps), x, gamma, beta);

@@ -7,13 +7,15 @@
 
 namespace dnn::inline DNN_ABI::optimizer_hooks {
 
-/// Scales all gradients so that the L2 norm of all of them together is at most `threshold`.
+/// Scales all gradients so that the L2 norm of all of them together is at most `threshold`. Throws ArgumentError
+/// unless it is positive.
 struct GradientClipping {
   double threshold;
 
   static constexpr std::string_view name = "GradientClipping";
 
   void operator()(Optimizer& optimizer) const {
+    DNN_EXPECT(name, threshold > 0);
     double squares = 0;
     for (const auto& rule : optimizer.rules()) {
       const Array g = rule->parameter().grad();

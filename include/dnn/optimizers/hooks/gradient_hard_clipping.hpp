@@ -6,7 +6,7 @@
 
 namespace dnn::inline DNN_ABI::optimizer_hooks {
 
-/// Clips every element of the gradients to [lower_bound, upper_bound].
+/// Clips every element of the gradients to [lower_bound, upper_bound]. Throws ArgumentError where that is empty.
 struct GradientHardClipping {
   double lower_bound;
   double upper_bound;
@@ -14,6 +14,7 @@ struct GradientHardClipping {
   static constexpr std::string_view name = "GradientHardClipping";
 
   void operator()(UpdateRule&, Parameter& parameter) const {
+    DNN_EXPECT(name, lower_bound <= upper_bound);
     detail::change_gradient(parameter, [lower = lower_bound, upper = upper_bound](auto& g, auto) {
       g = minimum(maximum(g, lower), upper);
     });

@@ -27,12 +27,17 @@ struct EvaluatorOptions {
 /// as Chainer's: a short last batch counts as much as the others. A second Evaluator reports as
 /// `validation_1/main/...`.
 ///
-/// Every epoch by default. Iterator and model are referred to, and must outlive the evaluator.
+/// Every epoch by default. Iterator and model are referred to, and must outlive the evaluator. Throws ArgumentError for
+/// an iterator that repeats.
 class Evaluator : public Extension {
  public:
   template <Serializable Model>
   Evaluator(Iterator& iterator, Model& model, EvaluatorOptions options = {})
       : iterator_(&iterator), target_(model), options_(std::move(options)) {
+    if (iterator.repeats()) {
+      throw ArgumentError(
+          "[Evaluator] the iterator repeats, the evaluation would not end: make it with {.repeat = false}");
+    }
     if (options_.eval_func) {
       function_ = *options_.eval_func;
     } else if constexpr (std::is_class_v<Model>) {

@@ -80,6 +80,8 @@ class PlotReport : public Extension {
                               .integer_x = counted});
   }
 
+  /// Chainer's key for the points and, for a training that goes on in mid-epoch, what leads to the next point. A
+  /// snapshot may lack any of them, one of Chainer's or of a training without the plot: the plot then starts there.
   void serialize(Serializer& s) override {
     json::Object data;
     for (const auto& series : series_) {
@@ -89,7 +91,9 @@ class PlotReport : public Extension {
     }
     const std::string key = "_plot_" + options_.filename;
     std::string text = json::dump(data);
-    s(key, text);
+    visit_unless_missing(s, key, text);
+    visit_unless_missing(s, "_trigger", options_.trigger);
+    if (!visit_unless_missing(s, "_summary", summary_)) summary_.clear();
     if (!s.is_loading()) return;
     const json::Value stored = json::parse(text, concat(s.path(), "/", key));
     for (auto& series : series_) series.points.clear();
@@ -106,6 +110,16 @@ class PlotReport : public Extension {
   }
 
  private:
+  template <class T>
+  static bool visit_unless_missing(Serializer& s, std::string_view key, T& value) {
+    try {
+      s(key, value);
+      return true;
+    } catch (const SerializationError&) {
+      if (!s.is_loading()) throw;
+      return false;
+    }
+  }
   bool is_wanted(std::string_view key) const {
     if (key == options_.x_key) return true;
     for (const auto& series : series_) {

@@ -21,12 +21,13 @@
 namespace dnn::inline DNN_ABI::training::extensions {
 
 struct SnapshotOptions {
-  std::string filename = "snapshot_iter_{.updater.iteration}";  ///< in the trainer's folder; see `format_filename`
-  std::function<bool()> condition = nullptr;                    ///< asked before each; false skips it
-  bool snapshot_on_error = false;                               ///< also when an iteration throws
-  int n_retains = -1;       ///< how many of the newest files are kept; all if not positive
-  bool autoload = false;    ///< loads the newest file at the start of the run
-  bool compression = true;  ///< deflate
+  /// Below the trainer's folder, and may name folders of its own, `snapshots/{.updater.epoch}`; see `format_filename`.
+  std::string filename = "snapshot_iter_{.updater.iteration}";
+  std::function<bool()> condition = nullptr;  ///< asked before each; false skips it
+  bool snapshot_on_error = false;             ///< also when an iteration throws
+  int n_retains = -1;                         ///< how many of the newest files are kept; all if not positive
+  bool autoload = false;                      ///< loads the newest file at the start of the run
+  bool compression = true;                    ///< deflate
 };
 
 /// Writes npz files; at every moment each is complete or not there. Every epoch by default, after all other extensions,
@@ -62,6 +63,7 @@ class Snapshot : public Extension {
  private:
   std::filesystem::path save(Trainer& trainer) {
     const auto path = trainer.out() / format_filename(options_.filename, trainer);
+    serializers::create_folder(path.parent_path());
     serializers::save_npz(path, target_ ? *target_ : SerializableRef(trainer), {.compression = options_.compression});
     if (options_.n_retains > 0) {
       const auto files = find(trainer.out());
@@ -74,20 +76,46 @@ class Snapshot : public Extension {
     return path;
   }
   /// The files of this extension, the newest last.
-  std::vector<std::filesystem::path> find(const std::filesystem::path& folder) const {
-    // Files of one moment are ordered by their numbers: the longer name has the larger one.
-    std::vector<std::tuple<std::filesystem::file_time_type, std::size_t, std::filesystem::path>> found;
-    std::error_code failed;
-    for (const auto& file : std::filesystem::directory_iterator(folder, failed)) {
-      const std::string name = file.path().filename().string();
-      if (!matches_pattern(options_.filename, name)) continue;
-      const auto time = std::filesystem::last_write_time(file.path(), failed);
-      if (!failed) found.emplace_back(time, name.size(), file.path());
+  std::vector<std::filesystem::path> find(const std::filesystem::path& out) const {
+    const std::filesystem::path pattern = options_.filename;
+    std::vector<std::filesystem::path> folders{out};
+    for (const auto& part : pattern.parent_path()) {
+      std::vector<std::filesystem::path> found;
+      for (const auto& folder : folders) {
+        // What is no pattern may be something that no folder lists, `..`.
+        if (part.string().find('{') == std::string::npos) found.push_back(folder / part);
+        else list(folder, part.string(), std::filesystem::file_type::directory, found);
+      }
+      folders = std::move(found);
     }
-    std::ranges::sort(found);
     std::vector<std::filesystem::path> files;
-    for (auto& [time, length, path] : found) files.push_back(std::move(path));
+    for (const auto& folder : folders) {
+      list(folder, pattern.filename().string(), std::filesystem::file_type::regular, files);
+    }
+    // Files of one moment are ordered by their numbers: the longer name has the larger one.
+    std::vector<std::tuple<std::filesystem::file_time_type, std::size_t, std::filesystem::path>> by_age;
+    for (auto& file : files) {
+      std::error_code failed;
+      const auto time = std::filesystem::last_write_time(file, failed);
+      if (!failed) by_age.emplace_back(time, file.native().size(), std::move(file));
+    }
+    std::ranges::sort(by_age);
+    files.clear();
+    for (auto& [time, length, path] : by_age) files.push_back(std::move(path));
     return files;
+  }
+  /// Adds what is in the folder, of this type and with a name that the pattern could have made. What cannot be read is
+  /// as good as empty.
+  static void list(const std::filesystem::path& folder, const std::string& pattern, std::filesystem::file_type type,
+                   std::vector<std::filesystem::path>& found) {
+    std::error_code failed;
+    for (std::filesystem::directory_iterator entry(folder, failed), end; !failed && entry != end;
+         entry.increment(failed)) {
+      std::error_code unknown;
+      if (entry->status(unknown).type() == type && matches_pattern(pattern, entry->path().filename().string())) {
+        found.push_back(entry->path());
+      }
+    }
   }
 
   std::optional<SerializableRef> target_;

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "dnn/core/expect.hpp"
 #include "dnn/training/summary.hpp"
 #include "dnn/training/trainer.hpp"
 
@@ -24,7 +25,7 @@ struct EarlyStoppingOptions {
 
 /// A stop trigger: `Trainer{updater, triggers::EarlyStoppingTrigger{{.monitor = "validation/main/loss"}}}`. Compares
 /// the mean of the value since the last check with the best one. A check at which the value is not observed does not
-/// count. Its state is not in snapshots. Throws ArgumentError for another mode.
+/// count. Its state is not in snapshots. Throws ArgumentError for another mode and for a patience below 1.
 class EarlyStoppingTrigger {
  public:
   explicit EarlyStoppingTrigger(EarlyStoppingOptions options = {}) : options_(std::move(options)) {
@@ -33,6 +34,7 @@ class EarlyStoppingTrigger {
       throw ArgumentError(
           concat("[EarlyStoppingTrigger] the mode is \"auto\", \"max\" or \"min\", not \"", mode, "\""));
     }
+    DNN_EXPECT("EarlyStoppingTrigger", options_.patience >= 1);
     maximize_ = mode == "max" || (mode == "auto" && options_.monitor.find("accuracy") != std::string::npos);
     best_ = maximize_ ? -std::numeric_limits<double>::infinity() : std::numeric_limits<double>::infinity();
   }
