@@ -39,8 +39,7 @@ struct TextPart {
   std::string (*text)(const void*);
 
   template <class T>
-  TextPart(const T& v) noexcept
-      : value(&v), text([](const void* p) { return to_text(*static_cast<const T*>(p)); }) {}
+  TextPart(const T& v) noexcept : value(&v), text([](const void* p) { return to_text(*static_cast<const T*>(p)); }) {}
   TextPart(const char* literal) noexcept
       : value(literal), text([](const void* p) { return std::string(static_cast<const char*>(p)); }) {}
 };
@@ -53,8 +52,8 @@ struct TextPart {
 
 }  // namespace detail
 
-/// Joins the texts of its arguments; every type with a `to_text` overload can take part. There are hundreds of calls, all
-/// on the way to an error: each compiles to a list of pointers, and one function does the work.
+/// Joins the texts of its arguments; every type with a `to_text` overload can take part. There are hundreds of calls,
+/// all on the way to an error: each compiles to a list of pointers, and one function does the work.
 template <class... Parts>
   requires(requires(const Parts&... parts) { (to_text(parts), ...); })
 [[gnu::always_inline]] inline std::string concat(const Parts&... parts) {

@@ -26,7 +26,8 @@ inline void fill_sampling_filter(Array& array, bool normalize, std::string_view 
     if (shape[i] != kernel) throw ShapeError(concat("[", name, "] the kernel of shape ", shape, " is not square"));
     size *= kernel;
   }
-  const auto factor = static_cast<double>((kernel + 1) / 2);
+  const std::int64_t half = (kernel + 1) / 2;
+  const auto factor = static_cast<double>(half);
   const double center = factor - (kernel % 2 == 1 ? 1.0 : 0.5);
   const auto triangle = [&](std::int64_t i) { return 1 - std::abs(static_cast<double>(i) - center) / factor; };
   double sum = 0;

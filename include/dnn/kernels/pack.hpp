@@ -143,14 +143,14 @@ Pack<T> through_std(Pack<T> x, F f) noexcept {
 }  // namespace detail
 
 /// `name` is Eigen's `p##function` where that is vectorised, else the standard library's `function`.
-#define DNN_PACK_FUNCTION(name, function, has)                                                         \
-  template <class T>                                                                                   \
-  Pack<T> name(Pack<T> x) noexcept {                                                                   \
-    if constexpr (Eigen::internal::packet_traits<T>::has) {                                            \
-      return detail::through_eigen(x, [](const auto& p) { return Eigen::internal::p##function(p); });  \
-    } else {                                                                                           \
-      return detail::through_std(x, [](T lane) { return static_cast<T>(std::function(lane)); });       \
-    }                                                                                                  \
+#define DNN_PACK_FUNCTION(name, function, has)                                                        \
+  template <class T>                                                                                  \
+  Pack<T> name(Pack<T> x) noexcept {                                                                  \
+    if constexpr (Eigen::internal::packet_traits<T>::has) {                                           \
+      return detail::through_eigen(x, [](const auto& p) { return Eigen::internal::p##function(p); }); \
+    } else {                                                                                          \
+      return detail::through_std(x, [](T lane) { return static_cast<T>(std::function(lane)); });      \
+    }                                                                                                 \
   }
 namespace detail {
 DNN_PACK_FUNCTION(eigen_exp, exp, HasExp)

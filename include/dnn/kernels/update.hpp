@@ -54,7 +54,9 @@ inline void update_packs(UpdateBlock block, const void* f, DType compute, void* 
     detail::fill_register(end, detail::one_of(compute), item);
     std::memcpy(end, static_cast<const std::byte*>(from) + done, rest);
   };
-  const auto store = [&](void* to, const std::byte* end) { std::memcpy(static_cast<std::byte*>(to) + done, end, rest); };
+  const auto store = [&](void* to, const std::byte* end) {
+    std::memcpy(static_cast<std::byte*>(to) + done, end, rest);
+  };
   load(ends[0], target);
   load(ends[1], source);
   for (std::size_t k = 0; k < state_count; ++k) load(ends[k + 2], states[k]), state_ends[k] = ends[k + 2];

@@ -17,8 +17,8 @@
 ///
 /// `update(ParameterUpdate&, const Rule&)` is also told the hyperparameters of the time of `setup`; `learning_rate(t)`,
 /// if there is one, is what `lr()` answers instead of the field lr. The formula gets SIMD packs (kernels/pack.hpp) of
-/// the parameter, the gradient and the states, in float or double. The library's rules make `update` a template, so that
-/// a program compiles only those that it uses; one's own need not.
+/// the parameter, the gradient and the states, in float or double. The library's rules make `update` a template, so
+/// that a program compiles only those that it uses; one's own need not.
 #pragma once
 
 #include <array>

@@ -45,7 +45,7 @@ class BatchFunction {
     if constexpr (std::is_lvalue_reference_v<F>) {
       call_ = [&function](const Batch& batch) { return call(function, batch); };
     } else {
-      auto owned = std::make_shared<Function>(std::move(function));
+      auto owned = std::make_shared<Function>(std::forward<F>(function));
       call_ = [owned](const Batch& batch) { return call(*owned, batch); };
     }
   }

@@ -21,5 +21,17 @@ TEST_CASE("upsampling_2d: dtypes and gradients", "[upsampling_2d]") {
   const Array indices = array({{0, 3, 8}, {4, 7, 2}}).reshape({1, 1, 2, 3});
   testing::run({.name = "upsampling_2d",
                 .op = [=](const Variable& x) { return upsampling_2d(x, indices, 3, {.stride = 2, .pad = 1}); },
+                .array_reference =
+                    [](const Arrays& in) {
+                      // Where each value goes: the corner of its window (padding 1, stride 2) plus its index.
+                      Array y = zeros({2, 4}, float64);
+                      const int rows[] = {-1 + 0, -1 + 1, -1 + 2, 1 + 1, 1 + 2, 1 + 0};
+                      const int columns[] = {-1 + 0, 1 + 0, 3 + 2, -1 + 1, 1 + 1, 3 + 2};
+                      for (int i = 0; i < 6; ++i) {
+                        if (rows[i] < 0 || rows[i] >= 2 || columns[i] < 0 || columns[i] >= 4) continue;
+                        y.data<double>()[rows[i] * 4 + columns[i]] += in[0].data<double>()[i];
+                      }
+                      return Arrays{y.reshape({1, 1, 2, 4})};
+                    },
                 .shapes = {{{1, 1, 2, 3}}}});
 }

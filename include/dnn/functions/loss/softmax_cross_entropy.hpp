@@ -41,7 +41,7 @@ struct SoftmaxCrossEntropyOptions {
   bool normalize = true;    ///< mean: over the valid labels; false: over the batch (length of axis 0)
   Array class_weight = {};  ///< (C), a factor for each class; not part of the divisor
   std::optional<std::int64_t> ignore_label = -1;
-  Reduce reduce = Reduce::mean;                 ///< or `no`
+  Reduce reduce = Reduce::mean;                ///< or `no`
   DoubleBackprop enable_double_backprop = {};  ///< a bool: needed for second derivatives; slower
   SoftTargetLoss soft_target_loss = SoftTargetLoss::cross_entropy;
 };
