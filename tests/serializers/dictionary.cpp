@@ -19,13 +19,13 @@ Array copied(Array target, const Array& stored) {
 
 TEST_CASE("can_cast is NumPy's same_kind", "[dictionary]") {
   // numpy.can_cast(from, to, 'same_kind') for our dtypes; bfloat16 as float16.
-  const DType all[] = {boolean, uint8, int32, int64, DType::float16, DType::bfloat16, float32, float64};
+  const DType dtypes[] = {boolean, uint8, int32, int64, DType::float16, DType::bfloat16, float32, float64};
   const char* const expected[] = {"11111111", "01111111", "00111111", "00111111",
                                   "00001111", "00001111", "00001111", "00001111"};
   for (std::size_t i = 0; i < 8; ++i) {
     for (std::size_t j = 0; j < 8; ++j) {
-      INFO(name_of(all[i]) << " to " << name_of(all[j]));
-      CHECK(can_cast(all[i], all[j]) == (expected[i][j] == '1'));
+      INFO(name_of(dtypes[i]) << " to " << name_of(dtypes[j]));
+      CHECK(can_cast(dtypes[i], dtypes[j]) == (expected[i][j] == '1'));
     }
   }
 }

@@ -143,10 +143,10 @@ TEST_CASE("an interval trigger goes on from a snapshot, also from one that lacks
 TEST_CASE("a trigger without anything never fires, and any callable is a trigger", "[triggers]") {
   FakeUpdater updater(4);
   Trainer trainer(updater);
-  Trigger none;
-  CHECK_FALSE(none);
-  CHECK_FALSE(none(trainer));
-  CHECK_FALSE(none.training_length());
+  Trigger never;
+  CHECK_FALSE(never);
+  CHECK_FALSE(never(trainer));
+  CHECK_FALSE(never.training_length());
   Trigger odd = [](Trainer& t) { return t.updater().iteration() % 2 == 1; };
   CHECK_FALSE(odd(trainer));
   updater.update();
