@@ -57,7 +57,7 @@ class Serializer {
 
   /// Visits an object under the current path: for containers that know their elements only by a base class.
   template <Serializable T>
-  void object(T& value) {
+  DNN_NO_DEVIRTUALIZE void object(T& value) {
     on_object(id_of(value));
     value.serialize(*this);
   }
@@ -80,7 +80,7 @@ class Serializer {
 
  private:
   template <class T>
-  void visit(T& value) {
+  DNN_NO_DEVIRTUALIZE void visit(T& value) {
     if constexpr (Serializable<T>) {
       object(value);
     } else if constexpr (std::same_as<T, Parameter>) {

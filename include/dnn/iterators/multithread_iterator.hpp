@@ -99,7 +99,10 @@ class MultithreadIterator : public OrderedIterator {
       IteratorState after = ahead_state_;
       auto indices = advance(after);
       if (!indices) return;
-      while (threads_.size() < static_cast<std::size_t>(n_threads_)) threads_.emplace_back([this] { work(); });
+      while (threads_.size() < static_cast<std::size_t>(n_threads_)) {
+        threads_.push_back(
+            start_thread([](void* iterator) { static_cast<MultithreadIterator*>(iterator)->work(); }, this));
+      }
       ahead_.push_back(
           std::make_shared<Job>(Job{Minibatch(dataset_, std::move(*indices)), after, config(), current_device()}));
       ahead_state_ = std::move(after);

@@ -22,6 +22,14 @@
 #include "dnn/core/abi.hpp"
 #include "dnn/core/error.hpp"
 
+namespace dnn::inline DNN_ABI {
+
+/// A thread that calls body(object). All threads are started here: std::thread has a virtual function for every type
+/// of callable, and a compiler that meets one has to look at them all.
+inline std::thread start_thread(void (*body)(void*), void* object) { return std::thread(body, object); }
+
+}  // namespace dnn::inline DNN_ABI
+
 namespace dnn::inline DNN_ABI::kernels {
 
 /// A fixed set of threads that work on one job at a time, together with the thread that submits it.
@@ -33,7 +41,9 @@ class ThreadPool {
   explicit ThreadPool(int threads) {
     workers_.reserve(static_cast<std::size_t>(threads - 1));
     try {
-      while (this->threads() < threads) workers_.emplace_back([this] { work(); });
+      while (this->threads() < threads) {
+        workers_.push_back(start_thread([](void* pool) { static_cast<ThreadPool*>(pool)->work(); }, this));
+      }
     } catch (const std::system_error&) {
     }
   }
