@@ -30,7 +30,7 @@ class Array {
       : shape_(shape), dtype_(dtype) {
     std::int64_t bytes = 0;
     if (__builtin_mul_overflow(shape.size(), static_cast<std::int64_t>(itemsize(dtype)), &bytes)) {
-      throw ShapeError(concat("[array] ", shape, " of ", dtype, " does not fit in 64-bit memory"));
+      throw ShapeError("[array] ", shape, " of ", dtype, " does not fit in 64-bit memory");
     }
     storage_ = Storage::allocate(static_cast<std::size_t>(bytes), device);
   }
@@ -82,7 +82,7 @@ class Array {
   /// The only element, converted to T. Throws ShapeError unless there is exactly one.
   template <class T = double>
   T item() const {
-    if (size() != 1) throw ShapeError(concat("[item] an array of shape ", shape_, " is not a single element"));
+    if (size() != 1) throw ShapeError("[item] an array of shape ", shape_, " is not a single element");
     T value;
     kernels::convert(&value, dtype_of<T>(), bytes(), dtype_, 1);
     return value;
@@ -93,22 +93,22 @@ class Array {
     std::array<std::int64_t, max_ndim> resolved{};
     std::int64_t known = 1;
     int unknown = -1;
-    if (sizes.size() > max_ndim) throw ShapeError(concat("[reshape] more than ", max_ndim, " axes"));
+    if (sizes.size() > max_ndim) throw ShapeError("[reshape] more than ", max_ndim, " axes");
     for (std::size_t i = 0; i < sizes.size(); ++i) {
       resolved[i] = sizes[i];
       if (sizes[i] == -1 && unknown < 0) {
         unknown = static_cast<int>(i);
       } else if (sizes[i] < 0 || __builtin_mul_overflow(known, sizes[i], &known)) {
-        throw ShapeError(concat("[reshape] size ", sizes[i], " of axis ", i, " cannot be"));
+        throw ShapeError("[reshape] size ", sizes[i], " of axis ", i, " cannot be");
       }
     }
     if (unknown >= 0) {
       if (known == 0 || size() % known != 0) {
-        throw ShapeError(concat("[reshape] ", size(), " elements of shape ", shape_, " do not divide by ", known));
+        throw ShapeError("[reshape] ", size(), " elements of shape ", shape_, " do not divide by ", known);
       }
       resolved[static_cast<std::size_t>(unknown)] = size() / known;
     } else if (known != size()) {
-      throw ShapeError(concat("[reshape] ", size(), " elements of shape ", shape_, " do not fit ", known, " places"));
+      throw ShapeError("[reshape] ", size(), " elements of shape ", shape_, " do not fit ", known, " places");
     }
     Array out = *this;
     out.shape_ = Shape(std::span<const std::int64_t>(resolved.data(), sizes.size()));
@@ -134,7 +134,7 @@ class Array {
   Array operator[](std::int64_t i) const {
     const auto n = length();
     const auto row = i < 0 ? i + n : i;
-    if (row < 0 || row >= n) throw IndexError(concat("[array] index ", i, " is out of range for length ", n));
+    if (row < 0 || row >= n) throw IndexError("[array] index ", i, " is out of range for length ", n);
     Array out = *this;
     out.shape_ = shape_.without(0);
     out.offset_ += row * row_bytes();
@@ -158,7 +158,7 @@ class Array {
   /// The elements on `device`; itself when it is there already.
   Array to(Device to_device) const {
     if (to_device == device()) return *this;
-    throw DeviceError(concat("[array] no way from ", device(), " to ", to_device));
+    throw DeviceError("[array] no way from ", device(), " to ", to_device);
   }
   /// Sets every element.
   template <class T>
@@ -171,7 +171,7 @@ class Array {
   /// Overwrites the elements with those of `source`, converted to this dtype. Throws ShapeError unless shapes agree.
   void assign(const Array& source) {
     const std::byte* from = source.bytes();
-    if (source.shape_ != shape_) throw ShapeError(concat("[assign] shape ", source.shape_, " into ", shape_));
+    if (source.shape_ != shape_) throw ShapeError("[assign] shape ", source.shape_, " into ", shape_);
     kernels::convert(bytes(), dtype_, from, source.dtype_, size());
   }
 
@@ -198,13 +198,13 @@ class Array {
   void check_type() const {
     if (dtype_of<T>() != dtype_) [[unlikely]] {
       if (!defined()) throw_undefined();
-      throw DTypeError(concat("[array] elements are ", dtype_, ", accessed as ", dtype_of<T>()));
+      throw DTypeError("[array] elements are ", dtype_, ", accessed as ", dtype_of<T>());
     }
   }
   std::int64_t row_bytes() const noexcept { return size() == 0 ? 0 : static_cast<std::int64_t>(nbytes()) / shape_[0]; }
   std::int64_t flat_index(std::initializer_list<std::int64_t> index) const {
     if (static_cast<int>(index.size()) != ndim()) {
-      throw IndexError(concat("[array] ", index.size(), " indices for an array of shape ", shape_));
+      throw IndexError("[array] ", index.size(), " indices for an array of shape ", shape_);
     }
     std::int64_t flat = 0;
     int axis = 0;
@@ -212,7 +212,7 @@ class Array {
       const auto n = shape_[axis++];
       const auto wrapped = i < 0 ? i + n : i;
       if (wrapped < 0 || wrapped >= n) {
-        throw IndexError(concat("[array] index ", i, " is out of range for axis ", axis - 1, " of length ", n));
+        throw IndexError("[array] index ", i, " is out of range for axis ", axis - 1, " of length ", n);
       }
       flat = flat * n + wrapped;
     }
@@ -229,7 +229,7 @@ class Array {
 inline void expect_same_device(std::string_view op, std::span<const Array> arrays) {
   for (const auto& array : arrays) {
     if (array.device() != arrays[0].device()) {
-      throw DeviceError(concat("[", op, "] operands on ", arrays[0].device(), " and ", array.device()));
+      throw DeviceError("[", op, "] operands on ", arrays[0].device(), " and ", array.device());
     }
   }
 }

@@ -81,7 +81,7 @@ Array array_from(const T* data, const Shape& shape) {
 template <class T>
 Array array_from(std::span<const T> values, const Shape& shape) {
   if (static_cast<std::int64_t>(values.size()) != shape.size()) {
-    throw ShapeError(concat("[array_from] ", values.size(), " values for shape ", shape));
+    throw ShapeError("[array_from] ", values.size(), " values for shape ", shape);
   }
   return array_from(values.data(), shape);
 }
@@ -106,7 +106,7 @@ inline Array stack_rows(std::span<const Array> rows) {
   Array out(rows[0].shape().with_inserted(0, static_cast<std::int64_t>(rows.size())), rows[0].dtype());
   for (std::size_t i = 0; i < rows.size(); ++i) {
     if (rows[i].shape() != rows[0].shape()) {
-      throw ShapeError(concat("[array] row ", i, " has shape ", rows[i].shape(), ", row 0 has ", rows[0].shape()));
+      throw ShapeError("[array] row ", i, " has shape ", rows[i].shape(), ", row 0 has ", rows[0].shape());
     }
     out[static_cast<std::int64_t>(i)].assign(rows[i]);
   }
@@ -156,7 +156,7 @@ inline Array uniform(const Shape& shape, double low = 0, double high = 1, DType 
   const auto n = out.size();
   if (n == 0) return out.to(dtype);
   if (!(low <= high) || !std::isfinite(low) || !std::isfinite(high)) {
-    throw ArgumentError(concat("[uniform] low <= high does not hold, or one is not finite: ", low, ", ", high));
+    throw ArgumentError("[uniform] low <= high does not hold, or one is not finite: ", low, ", ", high);
   }
   if (out.dtype() == DType::float64) {
     const auto stream = default_generator().draw(static_cast<std::uint64_t>(n + 1) / 2);
@@ -180,22 +180,28 @@ inline Array uniform(const Shape& shape, double low = 0, double high = 1, DType 
 
 /// Normal with the given mean and standard deviation (not truncated).
 inline Array normal(const Shape& shape, double mean = 0, double standard_deviation = 1, DType dtype = float32) {
-  Array out(shape, compute_dtype(dtype));
+  Array out(shape, dtype);
+  if (!is_float(dtype)) throw DTypeError("[normal] takes a float dtype, not ", dtype);
   const auto n = out.size();
   const auto pairs = (n + 1) / 2;
   // normal_pair(i) reads blocks 2i and 2i + 1 of doubles, that is block i of the stream and its neighbour.
   const auto stream = default_generator().draw(static_cast<std::uint64_t>(pairs));
-  visit_float(out.dtype(), "normal", [&]<class T>(std::type_identity<T>) {
-    T* p = out.data<T>();
-    kernels::parallel_for(pairs, 8192, [&](std::int64_t begin, std::int64_t end) {
-      for (auto i = begin; i < end; ++i) {
+  std::byte* const bytes = out.bytes();
+  kernels::parallel_for(pairs, 8192, [&](std::int64_t begin, std::int64_t end) {
+    constexpr std::int64_t chunk = 64;
+    double numbers[2 * chunk];
+    for (; begin < end; begin += chunk) {
+      const auto last = std::min(end, begin + chunk);
+      for (auto i = begin; i < last; ++i) {
         const auto [a, b] = stream.normal_pair(static_cast<std::uint64_t>(i));
-        p[2 * i] = static_cast<T>(mean + standard_deviation * a);
-        if (2 * i + 1 < n) p[2 * i + 1] = static_cast<T>(mean + standard_deviation * b);
+        numbers[2 * (i - begin)] = mean + standard_deviation * a;
+        numbers[2 * (i - begin) + 1] = mean + standard_deviation * b;
       }
-    });
+      kernels::convert(bytes + static_cast<std::size_t>(2 * begin) * itemsize(dtype), dtype, numbers, DType::float64,
+                       std::min(2 * last, n) - 2 * begin);
+    }
   });
-  return out.to(dtype);
+  return out;
 }
 
 }  // namespace random

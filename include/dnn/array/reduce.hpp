@@ -2,11 +2,12 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <initializer_list>
+#include <span>
 #include <string_view>
-#include <vector>
 
 #include "dnn/array/array.hpp"
+#include "dnn/core/small_vector.hpp"
 #include "dnn/kernels/reduce.hpp"
 
 namespace dnn::inline DNN_ABI {
@@ -15,27 +16,27 @@ namespace dnn::inline DNN_ABI {
 class Axes {
  public:
   Axes() = default;
-  Axes(int axis) : axes_{std::vector<int>{axis}} {}
-  Axes(std::initializer_list<int> axes) {
-    if (axes.size() > 0) axes_.emplace(axes);
-  }
-  explicit Axes(std::vector<int> axes) : axes_(std::move(axes)) {}
+  Axes(int axis) : axes_{axis}, all_(false) {}
+  Axes(std::initializer_list<int> axes) : axes_(axes), all_(axes.size() == 0) {}
+  /// Exactly these: an empty span is no axis.
+  explicit Axes(std::span<const int> axes) : axes_(axes.data(), axes.data() + axes.size()), all_(false) {}
 
-  bool is_all() const noexcept { return !axes_; }
+  bool is_all() const noexcept { return all_; }
   /// Bit i set: axis i is reduced. Throws IndexError out of range, ArgumentError for an axis named twice.
   unsigned mask(int ndim, std::string_view op) const {
-    if (!axes_) return (1u << ndim) - 1;
+    if (all_) return (1u << ndim) - 1;
     unsigned mask = 0;
-    for (const int axis : *axes_) {
+    for (const int axis : axes_) {
       const unsigned bit = 1u << normalize_axis(axis, ndim, op);
-      if (mask & bit) throw ArgumentError(concat("[", op, "] axis ", axis, " is named twice"));
+      if (mask & bit) throw ArgumentError("[", op, "] axis ", axis, " is named twice");
       mask |= bit;
     }
     return mask;
   }
 
  private:
-  std::optional<std::vector<int>> axes_;
+  SmallVector<int, max_ndim> axes_;
+  bool all_ = true;
 };
 
 /// `shape` with the masked axes removed, or of size 1 when `keepdims`.

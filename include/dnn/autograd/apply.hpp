@@ -2,8 +2,8 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <concepts>
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <utility>
@@ -30,19 +30,19 @@ inline void check_finite(std::string_view function, std::string_view what, const
   if (!array.defined() || !is_float(array.dtype())) return;
   const Array x = array.to(float64);
   for (const double v : x.span<double>()) {
-    if (v != v) throw NonFiniteError(concat("[", function, "] NaN in its ", what, ", ", array));
+    if (v != v) throw NonFiniteError("[", function, "] NaN in its ", what, ", ", array);
   }
 }
 
 }  // namespace detail
 
 DNN_NO_DEVIRTUALIZE inline Variables FunctionNode::apply(std::span<const Variable> inputs) {
-  if (!inputs_.empty()) throw ArgumentError(concat("[", name(), "] a function object is applied once"));
+  if (!inputs_.empty()) throw ArgumentError("[", name(), "] a function object is applied once");
   SmallVector<Array, 4> arrays;
   bool has_16bit = false;
   for (const auto& input : inputs) {
     if (!input.defined() || !input.array().defined()) {
-      throw ArgumentError(concat("[", name(), "] an input is undefined", detail::describe_inputs(inputs)));
+      throw ArgumentError("[", name(), "] an input is undefined", detail::describe_inputs(inputs));
     }
     arrays.push_back(input.array());
     has_16bit = has_16bit || is_16bit_float(input.dtype());
@@ -110,11 +110,19 @@ DNN_NO_DEVIRTUALIZE inline Variables FunctionNode::apply(std::span<const Variabl
   return outputs;
 }
 
+namespace detail {
+[[gnu::noinline]] inline Variable call(FunctionNode& function, std::initializer_list<const Variable*> inputs) {
+  SmallVector<Variable, 4> list;
+  for (const Variable* input : inputs) list.push_back(*input);
+  return std::move(function.apply({list.data(), list.size()})[0]);
+}
+inline const Variable* address_of(const Variable& x) noexcept { return &x; }
+}  // namespace detail
+
 /// `call(make_ref<Node>(options), x, W)`: apply for functions with one output.
 template <std::derived_from<FunctionNode> Node, class... Inputs>
 Variable call(const Ref<Node>& function, const Inputs&... inputs) {
-  const std::array<Variable, sizeof...(Inputs)> list{inputs...};
-  return std::move(function->apply(list)[0]);
+  return detail::call(*function, {detail::address_of(inputs)...});
 }
 
 }  // namespace dnn::inline DNN_ABI

@@ -137,15 +137,15 @@ class BackwardEngine {
     if (filter_) function.wanted_ &= filter_->functions.at(&function);
     Variables gx = function.backward(gy);
     if (gx.size() != function.inputs_.size()) {
-      throw GradientError(concat("[", function.name(), "] backward returned ", gx.size(), " gradients for ",
-                                 function.inputs_.size(), " inputs"));
+      throw GradientError("[", function.name(), "] backward returned ", gx.size(), " gradients for ",
+                          function.inputs_.size(), " inputs");
     }
     for (std::size_t i = 0; i < gx.size(); ++i) {
       const auto& input = function.inputs_[i];
       if (!gx[i].defined() || !function.wanted(i) || !input->requires_grad) continue;
       if (gx[i].shape() != input->shape || gx[i].dtype() != input->dtype) {
-        throw GradientError(concat("[", function.name(), "] backward returned ", gx[i].array(),
-                                   " as the gradient of input ", i, ", which is ", input->dtype, " ", input->shape));
+        throw GradientError("[", function.name(), "] backward returned ", gx[i].array(), " as the gradient of input ",
+                            i, ", which is ", input->dtype, " ", input->shape);
       }
       if (config().debug) [[unlikely]]
         detail::check_finite(function.name(), "gradient", gx[i].array());
@@ -166,8 +166,8 @@ namespace detail {
 inline Variable initial_gradient(const Variable& root) {
   if (Variable g = root.grad_variable(); g.defined()) return g;
   if (root.size() != 1) {
-    throw GradientError(concat("[backward] the variable has shape ", root.shape(),
-                               ", not one element: set its gradient with set_grad first"));
+    throw GradientError("[backward] the variable has shape ", root.shape(),
+                        ", not one element: set its gradient with set_grad first");
   }
   return Variable(full(root.shape(), 1, root.dtype()));
 }

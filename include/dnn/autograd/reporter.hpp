@@ -69,8 +69,7 @@ class Observation {
     if (const auto* value = find(key)) return *value;
     std::string known;
     for (const auto& item : items_) known += concat(" ", item.first);
-    throw IndexError(
-        concat("[observation] nothing was reported as '", key, "'; there is", known.empty() ? " nothing" : known));
+    throw IndexError("[observation] nothing was reported as '", key, "'; there is", known.empty() ? " nothing" : known);
   }
   void set(std::string_view key, ReportedValue value) {
     for (auto& item : items_) {

@@ -93,7 +93,7 @@ class Serializer {
       auto wide = static_cast<std::int64_t>(value);
       on_integer(wide);
       if (static_cast<std::int64_t>(static_cast<T>(wide)) != wide) {
-        throw SerializationError(concat("[serializer] ", path_, ": ", wide, " does not fit the integer to be read"));
+        throw SerializationError("[serializer] ", path_, ": ", wide, " does not fit the integer to be read");
       }
       value = static_cast<T>(wide);
     } else if constexpr (std::floating_point<T>) {

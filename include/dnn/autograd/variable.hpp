@@ -49,6 +49,8 @@ namespace detail {
 
 /// What copies of a Variable share.
 struct VariableBody : RefCounted {
+  using Disposable = VariableBody;
+
   VariableBody() = default;
   VariableBody(Array array, bool wants_grad) noexcept : data(std::move(array)), requires_grad(wants_grad) {}
   inline virtual ~VariableBody();
@@ -167,7 +169,9 @@ class VariableNode final : public RefCounted {
 ///     inline Variable square(const Variable& x) { return call(make_ref<Square>(), x); }
 class FunctionNode : public RefCounted {
  public:
-  FunctionNode() noexcept { live_count().fetch_add(1, std::memory_order_relaxed); }
+  using Disposable = FunctionNode;
+
+  [[gnu::noinline]] FunctionNode() noexcept { live_count().fetch_add(1, std::memory_order_relaxed); }
   virtual ~FunctionNode() { live_count().fetch_sub(1, std::memory_order_relaxed); }
 
   /// The label in graph dumps and messages: Chainer's class name.

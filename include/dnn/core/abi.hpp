@@ -9,8 +9,9 @@
 #define DNN_VERSION_PATCH 0
 #define DNN_VERSION "0.1.0"
 
-/// Marks functions that call virtual functions of graph nodes and serializers. To guess where such a call leads, GCC would optimise
-/// every override that it sees, whether or not the program uses it: 1.3 s for a program that includes everything.
+/// Marks functions that call virtual functions of graph nodes and serializers. To guess where such a call leads, GCC
+/// would optimise every override that it sees, whether or not the program uses it: 1.3 s for a program that includes
+/// everything.
 #if defined(__GNUC__) && !defined(__clang__) && !defined(__CUDACC__)
 #define DNN_NO_DEVIRTUALIZE [[gnu::optimize("no-devirtualize")]]
 #else

@@ -45,8 +45,8 @@ inline DType dtype_from_name(std::string_view name) {
   for (int i = 0; i < 8; ++i) {
     if (name_of(static_cast<DType>(i)) == name) return static_cast<DType>(i);
   }
-  throw DTypeError(
-      concat("[dtype] '", name, "' is not a dtype; known are float32 float64 float16 bfloat16 int32 int64 uint8 bool"));
+  throw DTypeError("[dtype] '", name,
+                   "' is not a dtype; known are float32 float64 float16 bfloat16 int32 int64 uint8 bool");
 }
 
 /// The dtype of a C++ scalar type.
@@ -87,7 +87,7 @@ decltype(auto) visit_float(DType dtype, std::string_view op, Body&& body) {
   switch (dtype) {
     case DType::float32: return body(std::type_identity<float>{});
     case DType::float64: return body(std::type_identity<double>{});
-    default: throw DTypeError(concat("[", op, "] takes float32 or float64, not ", dtype));
+    default: throw DTypeError("[", op, "] takes float32 or float64, not ", dtype);
   }
 }
 

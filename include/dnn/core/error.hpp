@@ -1,16 +1,28 @@
 /// Named errors. A user's mistake throws one of these in every build type; nothing aborts.
 #pragma once
 
+#include <initializer_list>
 #include <stdexcept>
 #include <string>
 
 #include "dnn/core/abi.hpp"
+#include "dnn/core/text.hpp"
 
 namespace dnn::inline DNN_ABI {
 
-/// The root of everything this library throws.
-struct Error : std::runtime_error {
+/// The root of everything this library throws. `throw ShapeError("[op] axis ", axis, " ...")` joins the texts of its
+/// arguments, as `concat` does.
+class Error : public std::runtime_error {
+ public:
   using std::runtime_error::runtime_error;
+  template <class... Parts>
+    requires(sizeof...(Parts) > 1)
+  explicit Error(const Parts&... parts) : Error(List{detail::TextPart(parts)...}) {}
+
+ private:
+  using List = std::initializer_list<detail::TextPart>;
+  [[gnu::cold, gnu::noinline]] explicit Error(List parts)
+      : std::runtime_error(detail::join(parts.begin(), parts.size())) {}
 };
 
 /// A shape that cannot be: negative, overflowing, not broadcastable, not matching.

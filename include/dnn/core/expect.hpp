@@ -56,7 +56,7 @@ inline bool holds(Left<bool> condition) { return condition.value; }
 
 [[noreturn, gnu::cold, gnu::noinline]] inline void expectation_failed(std::string_view op, const char* expression,
                                                                       const std::string& values) {
-  throw ArgumentError(concat("[", op, "] ", expression, " does not hold: ", values));
+  throw ArgumentError("[", op, "] ", expression, " does not hold: ", values);
 }
 template <class L, class R>
 [[noreturn, gnu::cold, gnu::noinline]] void expectation_failed(std::string_view op, const char* expression,

@@ -31,7 +31,8 @@ class RefCounted {
   mutable std::atomic<std::uint32_t> count_{0};
 };
 
-/// Destroys an object whose last `Ref` is gone; types that free themselves otherwise overload this.
+/// Destroys an object whose last `Ref` is gone; types that free themselves otherwise overload this. Classes with a
+/// virtual destructor name their base: `using Disposable = Base;`, and one function does it for all of them.
 template <class T>
 [[gnu::noinline]] void dispose(T* object) noexcept {
   delete object;
@@ -46,22 +47,31 @@ class Ref {
     if (object_) object_->retain();
   }
   Ref(const Ref& other) noexcept : Ref(other.object_) {}
-  Ref(Ref&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
+  Ref(Ref&& other) noexcept : object_(other.detach()) {}
   template <class U>
   Ref(const Ref<U>& other) noexcept : Ref(static_cast<T*>(other.get())) {}
   template <class U>
   Ref(Ref<U>&& other) noexcept : object_(other.detach()) {}
   Ref& operator=(Ref other) noexcept {
-    std::swap(object_, other.object_);
+    T* const previous = object_;
+    object_ = other.object_;
+    other.object_ = previous;
     return *this;
   }
   ~Ref() { reset(); }
 
   void reset() noexcept {
-    if (T* object = std::exchange(object_, nullptr); object && object->release()) dispose(object);
+    T* const object = detach();
+    if (!object || !object->release()) return;
+    if constexpr (requires { typename T::Disposable; }) dispose(static_cast<typename T::Disposable*>(object));
+    else dispose(object);
   }
   /// Gives up ownership without releasing it.
-  T* detach() noexcept { return std::exchange(object_, nullptr); }
+  T* detach() noexcept {
+    T* const object = object_;
+    object_ = nullptr;
+    return object;
+  }
 
   T* get() const noexcept { return object_; }
   T* operator->() const noexcept { return object_; }

@@ -22,7 +22,7 @@ class Shape {
   Shape(std::initializer_list<std::int64_t> sizes) : Shape(std::span(sizes.begin(), sizes.size())) {}
   explicit Shape(std::span<const std::int64_t> sizes) {
     if (sizes.size() > static_cast<std::size_t>(max_ndim)) {
-      throw ShapeError(concat("[shape] ", sizes.size(), " axes, at most ", max_ndim, " are supported"));
+      throw ShapeError("[shape] ", sizes.size(), " axes, at most ", max_ndim, " are supported");
     }
     ndim_ = static_cast<int>(sizes.size());
     for (int i = 0; i < ndim_; ++i) sizes_[static_cast<std::size_t>(i)] = sizes[static_cast<std::size_t>(i)];
@@ -80,9 +80,9 @@ class Shape {
   void check() const {
     std::int64_t n = 1;
     for (const auto s : *this) {
-      if (s < 0) throw ShapeError(concat("[shape] negative size in ", text()));
+      if (s < 0) throw ShapeError("[shape] negative size in ", text());
       if (s != 0 && __builtin_mul_overflow(n, s, &n)) {
-        throw ShapeError(concat("[shape] the number of elements of ", text(), " does not fit in 64 bits"));
+        throw ShapeError("[shape] the number of elements of ", text(), " does not fit in 64 bits");
       }
     }
   }
@@ -113,7 +113,7 @@ inline std::array<std::int64_t, max_ndim> strides_of(const Shape& shape) noexcep
 inline int normalize_axis(std::int64_t axis, int ndim, std::string_view op) {
   const auto i = axis < 0 ? axis + ndim : axis;
   if (i < 0 || i >= ndim) {
-    throw IndexError(concat("[", op, "] axis ", axis, " is out of range for ", ndim, " dimension(s)"));
+    throw IndexError("[", op, "] axis ", axis, " is out of range for ", ndim, " dimension(s)");
   }
   return static_cast<int>(i);
 }
@@ -127,7 +127,7 @@ inline Shape broadcast_shapes(const Shape& a, const Shape& b, std::string_view o
     const int ia = i - (ndim - a.ndim()), ib = i - (ndim - b.ndim());
     const std::int64_t sa = ia < 0 ? 1 : a[ia], sb = ib < 0 ? 1 : b[ib];
     if (sa != sb && sa != 1 && sb != 1) {
-      throw ShapeError(concat("[", op, "] shapes ", a, " and ", b, " cannot be broadcast together"));
+      throw ShapeError("[", op, "] shapes ", a, " and ", b, " cannot be broadcast together");
     }
     sizes[static_cast<std::size_t>(i)] = sa == 1 ? sb : sa;
   }

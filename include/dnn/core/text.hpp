@@ -4,6 +4,7 @@
 #include <charconv>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -11,6 +12,18 @@
 #include "dnn/core/abi.hpp"
 
 namespace dnn::inline DNN_ABI {
+
+namespace detail {
+[[gnu::cold, gnu::noinline]] inline std::string integer_text(bool negative, std::uint64_t magnitude) {
+  char buffer[24];
+  char* const end = buffer + sizeof buffer;
+  char* begin = end;
+  do *--begin = static_cast<char>('0' + magnitude % 10);
+  while ((magnitude /= 10) != 0);
+  if (negative) *--begin = '-';
+  return std::string(begin, end);
+}
+}  // namespace detail
 
 /// The shortest text that reads back as the same number; `nan`, `inf`, `-inf` for the rest.
 template <class T>
@@ -20,10 +33,14 @@ std::string to_text(T value) {
     return value ? "true" : "false";
   } else if constexpr (std::same_as<T, char>) {
     return std::string(1, value);
-  } else {
-    if constexpr (std::floating_point<T>) {
-      if (value != value) return "nan";  // whatever its sign
+  } else if constexpr (std::integral<T>) {
+    const auto bits = static_cast<std::uint64_t>(value);
+    if constexpr (std::signed_integral<T>) {
+      if (value < 0) return detail::integer_text(true, 0 - bits);
     }
+    return detail::integer_text(false, bits);
+  } else {
+    if (value != value) return "nan";  // whatever its sign
     char buffer[40];
     const auto end = std::to_chars(buffer, buffer + sizeof buffer, value).ptr;
     return std::string(buffer, end);

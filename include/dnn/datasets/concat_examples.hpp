@@ -23,7 +23,7 @@ class Padding {
   explicit operator bool() const noexcept { return !values_.empty(); }
   double of(std::size_t field, std::size_t fields) const {
     if (values_.size() != 1 && values_.size() != fields) {
-      throw ArgumentError(concat("[concat_examples] ", values_.size(), " paddings for ", fields, " fields"));
+      throw ArgumentError("[concat_examples] ", values_.size(), " paddings for ", fields, " fields");
     }
     return values_.size() == 1 ? values_[0] : values_[field];
   }
@@ -64,8 +64,8 @@ inline Array stack_field(std::span<const Example> examples, std::size_t field, c
     const Array& array = examples[i][field];
     if (!padding) dtype = promote(dtype, array.dtype());
     if (array.ndim() != first.ndim() || (!padding && array.shape() != shape)) {
-      throw ShapeError(concat("[concat_examples] field ", field, ": example ", i, " is ", array, ", example 0 is ",
-                              first, array.ndim() == first.ndim() ? "; .padding would fill them up" : ""));
+      throw ShapeError("[concat_examples] field ", field, ": example ", i, " is ", array, ", example 0 is ", first,
+                       array.ndim() == first.ndim() ? "; .padding would fill them up" : "");
     }
     for (int axis = 0; axis < shape.ndim(); ++axis)
       shape = shape.with(axis, std::max(shape[axis], array.shape()[axis]));

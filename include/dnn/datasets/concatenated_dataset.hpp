@@ -25,7 +25,7 @@ class ConcatenatedDataset : public Dataset {
       if (i < part.size()) return part->get(i);
       i -= part.size();
     }
-    throw IndexError(concat("[ConcatenatedDataset] index past the end by ", i));
+    throw IndexError("[ConcatenatedDataset] index past the end by ", i);
   }
 
  private:

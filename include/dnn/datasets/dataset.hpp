@@ -33,8 +33,7 @@ class Dataset {
   /// The i-th example, counted from the end when negative. Throws IndexError.
   Example operator[](std::int64_t i) const {
     const auto n = size(), index = i < 0 ? i + n : i;
-    if (index < 0 || index >= n)
-      throw IndexError(concat("[dataset] index ", i, " is out of range for ", n, " examples"));
+    if (index < 0 || index >= n) throw IndexError("[dataset] index ", i, " is out of range for ", n, " examples");
     return get(index);
   }
 };
@@ -51,7 +50,7 @@ class ArrayDataset final : public Dataset {
   std::optional<Batch> gather(std::span<const std::int64_t> indices) const override {
     const auto n = size(), count = static_cast<std::int64_t>(indices.size());
     for (const auto i : indices) {
-      if (i < 0 || i >= n) throw IndexError(concat("[dataset] index ", i, " is out of range for ", n, " examples"));
+      if (i < 0 || i >= n) throw IndexError("[dataset] index ", i, " is out of range for ", n, " examples");
     }
     Array out(rows_.shape().with(0, count), rows_.dtype(), rows_.device());
     const std::size_t row = count > 0 ? out.nbytes() / indices.size() : 0;
@@ -112,7 +111,7 @@ class Minibatch {
   /// Where the examples come from; empty when the minibatch was made of examples.
   std::vector<std::int64_t> indices() const { return indices_; }
   Example operator[](std::size_t i) const {
-    if (i >= size()) throw IndexError(concat("[minibatch] example ", i, " of ", size()));
+    if (i >= size()) throw IndexError("[minibatch] example ", i, " of ", size());
     return examples_.empty() ? (*dataset_)[indices_[i]] : examples_[i];
   }
 

@@ -27,7 +27,7 @@ class DictDataset : public Dataset {
     for (const auto& [name, column] : columns) {
       if (column.size() == 0) continue;
       if (const auto fields = column[0].size(); fields != 1) {
-        throw ArgumentError(concat("[DictDataset] column '", name, "' has ", fields, " fields, not one"));
+        throw ArgumentError("[DictDataset] column '", name, "' has ", fields, " fields, not one");
       }
     }
   }

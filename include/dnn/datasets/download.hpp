@@ -98,7 +98,7 @@ class PartFile {
 
  private:
   FileError fail(std::string_view what) const {
-    return FileError(concat("[download] ", path_.string(), ": ", what, ": ", std::string_view(std::strerror(errno))));
+    return FileError("[download] ", path_.string(), ": ", what, ": ", std::string_view(std::strerror(errno)));
   }
 
   std::filesystem::path path_;
@@ -247,8 +247,7 @@ inline void download(std::span<const std::string> urls, const std::filesystem::p
                      const DownloadOptions& options = {}) {
   std::error_code failed;
   if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), failed);
-  if (failed)
-    throw FileError(concat("[download] ", path.parent_path().string(), " cannot be made: ", failed.message()));
+  if (failed) throw FileError("[download] ", path.parent_path().string(), " cannot be made: ", failed.message());
   detail::PartFile part(path.string() + ".part");
   if (std::filesystem::exists(path)) return;
 
@@ -278,8 +277,8 @@ inline void download(std::span<const std::string> urls, const std::filesystem::p
       if (!again) break;
     }
   }
-  throw FileError(concat("[download] ", path.string(), " could not be downloaded; tried",
-                         attempts.empty() ? " nothing" : "", attempts));
+  throw FileError("[download] ", path.string(), " could not be downloaded; tried", attempts.empty() ? " nothing" : "",
+                  attempts);
 }
 
 }  // namespace dnn::inline DNN_ABI::datasets

@@ -56,7 +56,7 @@ class Example {
   template <std::integral Index>
   const Array& operator[](Index i) const {
     if (!std::in_range<std::size_t>(i) || static_cast<std::size_t>(i) >= size()) {
-      throw IndexError(concat("[example] field ", i, " of ", size()));
+      throw IndexError("[example] field ", i, " of ", size());
     }
     return arrays_[static_cast<std::size_t>(i)];
   }
@@ -67,7 +67,7 @@ class Example {
       if ((*names_)[i] == name) return arrays_[i];
       known += concat(" ", (*names_)[i]);
     }
-    throw IndexError(concat("[example] no field '", name, "'; there are", known.empty() ? " no names" : known));
+    throw IndexError("[example] no field '", name, "'; there are", known.empty() ? " no names" : known);
   }
   const Array& operator[](const char* name) const { return (*this)[std::string_view(name)]; }
 
@@ -75,7 +75,7 @@ class Example {
   const std::shared_ptr<const std::vector<std::string>>& names() const noexcept { return names_; }
   void set_names(std::shared_ptr<const std::vector<std::string>> names) {
     if (names && names->size() != size()) {
-      throw ArgumentError(concat("[example] ", names->size(), " names for ", size(), " fields"));
+      throw ArgumentError("[example] ", names->size(), " names for ", size(), " fields");
     }
     names_ = std::move(names);
   }

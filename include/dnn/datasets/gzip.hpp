@@ -23,9 +23,7 @@ inline bool is_gzip(std::span<const std::uint8_t> bytes) noexcept {
 /// with what a header claims. Throws FileError naming `file` on damage, truncation, trailing bytes or too much output.
 inline std::vector<std::uint8_t> gunzip(std::span<const std::uint8_t> bytes, std::size_t max_bytes,
                                         std::string_view file) {
-  const auto fail = [&](const auto&... reason) -> FileError {
-    return FileError(concat("[gzip] ", file, ": ", reason...));
-  };
+  const auto fail = [&](const auto&... reason) -> FileError { return FileError("[gzip] ", file, ": ", reason...); };
   constexpr std::size_t max_piece = std::numeric_limits<uInt>::max();
   constexpr int gzip_only = 16 + MAX_WBITS;
 

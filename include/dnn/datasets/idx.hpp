@@ -28,9 +28,7 @@ struct Idx {
 /// Throws FileError naming `file` and the reason: too short for its header, a wrong magic number, an element type other
 /// than unsigned byte, more axes than a Shape holds, or a length other than the one the header gives.
 inline Idx parse_idx(std::span<const std::uint8_t> bytes, std::string_view file) {
-  const auto fail = [&](const auto&... reason) -> FileError {
-    return FileError(concat("[idx] ", file, ": ", reason...));
-  };
+  const auto fail = [&](const auto&... reason) -> FileError { return FileError("[idx] ", file, ": ", reason...); };
   if (bytes.size() < 4) throw fail(bytes.size(), " bytes are too few for an IDX header");
   if (bytes[0] != 0 || bytes[1] != 0) {
     throw fail("not an IDX file: starts with bytes ", int{bytes[0]}, ", ", int{bytes[1]}, " instead of 0, 0");

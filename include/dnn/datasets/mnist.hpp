@@ -86,11 +86,11 @@ inline std::vector<std::uint8_t> read_file(const std::filesystem::path& path, st
   std::vector<std::uint8_t> bytes;
   std::error_code failed;
   const auto size = std::filesystem::file_size(path, failed);
-  if (!in || failed) throw FileError(concat("[dataset] ", path.string(), " cannot be read"));
-  if (size > max_bytes) throw FileError(concat("[dataset] ", path.string(), ": ", size, " bytes are too many"));
+  if (!in || failed) throw FileError("[dataset] ", path.string(), " cannot be read");
+  if (size > max_bytes) throw FileError("[dataset] ", path.string(), ": ", size, " bytes are too many");
   bytes.resize(static_cast<std::size_t>(size));
   in.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(size));
-  if (!in) throw FileError(concat("[dataset] ", path.string(), " cannot be read"));
+  if (!in) throw FileError("[dataset] ", path.string(), " cannot be read");
   return bytes;
 }
 
@@ -99,9 +99,7 @@ inline std::vector<std::uint8_t> read_file(const std::filesystem::path& path, st
 inline std::vector<std::uint8_t> mnist_contents(const MnistSource& source, std::size_t file,
                                                 std::vector<std::uint8_t> bytes, const std::string& path) {
   const MnistFile& expected = source.files[file];
-  const auto fail = [&](const auto&... reason) -> FileError {
-    return FileError(concat("[dataset] ", path, ": ", reason...));
-  };
+  const auto fail = [&](const auto&... reason) -> FileError { return FileError("[dataset] ", path, ": ", reason...); };
   if (is_gzip(bytes)) bytes = gunzip(bytes, mnist_max_bytes, path);
   const Idx idx = parse_idx(bytes, path);
   const std::int64_t count = file < 2 ? 60000 : 10000;
@@ -147,7 +145,7 @@ inline MnistArrays read_mnist(const MnistSource& source, const std::filesystem::
   MnistArrays arrays;
   for (std::size_t i = 0; i < 4; ++i) {
     const auto path = mnist_path(folder, source.files[i].name);
-    if (!path) throw FileError(concat("[dataset] ", folder.string(), " lacks ", mnist_missing(source, folder)));
+    if (!path) throw FileError("[dataset] ", folder.string(), " lacks ", mnist_missing(source, folder));
     arrays[i] = mnist_contents(source, i, read_file(*path, mnist_max_bytes), path->string());
   }
   return arrays;
@@ -169,7 +167,7 @@ inline void download_mnist(const MnistSource& source, const std::filesystem::pat
                   [&](std::span<const std::uint8_t> bytes) {
                     const std::string digest = file.gzip_sha256.empty() ? "" : sha256(bytes);
                     if (digest != file.gzip_sha256) {
-                      throw FileError(concat("SHA-256 is ", digest, ", not ", file.gzip_sha256));
+                      throw FileError("SHA-256 is ", digest, ", not ", file.gzip_sha256);
                     }
                     mnist_contents(source, i, {bytes.begin(), bytes.end()}, path.filename().string());
                   },
@@ -227,7 +225,7 @@ inline MnistArrays find_mnist(const MnistSource& source, const MnistOptions& opt
     }
   }
   try {
-    if (!options.download) throw FileError(concat("[dataset] ", source.name, " is not on this machine"));
+    if (!options.download) throw FileError("[dataset] ", source.name, " is not on this machine");
     std::fprintf(stderr, "Downloading %s to %s\n", std::string(source.name).c_str(), cache.c_str());
     download_mnist(source, cache, options.mirrors);
   } catch (const FileError& error) {
@@ -302,7 +300,7 @@ inline TrainTest get_mnist(const MnistOptions& options = {}) {
   DNN_EXPECT("get_mnist", options.ndim <= 3);
   const auto& source = options.source;
   if (source != "auto" && source != "mnist" && source != "fashion" && source != "generated") {
-    throw ArgumentError(concat("[get_mnist] source '", source, "' is none of auto, mnist, fashion, generated"));
+    throw ArgumentError("[get_mnist] source '", source, "' is none of auto, mnist, fashion, generated");
   }
   if (source == "generated") return detail::mnist_datasets(detail::generated_mnist(options.seed), options);
   const auto& wanted = source == "fashion" ? detail::fashion_mnist_source : detail::mnist_source;

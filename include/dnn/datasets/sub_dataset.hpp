@@ -25,7 +25,7 @@ class SubDataset : public Dataset {
     const auto order_size = static_cast<std::int64_t>(order_->size());
     DNN_EXPECT("SubDataset", order_size == dataset_.size());
     for (const auto i : *order_) {
-      if (i < 0 || i >= order_size) throw IndexError(concat("[SubDataset] order has index ", i, " of ", order_size));
+      if (i < 0 || i >= order_size) throw IndexError("[SubDataset] order has index ", i, " of ", order_size);
     }
   }
   SubDataset(DatasetRef dataset, std::int64_t start, std::int64_t finish, std::vector<std::int64_t> order)
@@ -38,8 +38,7 @@ class SubDataset : public Dataset {
     std::vector<std::int64_t> places;
     places.reserve(indices.size());
     for (const auto i : indices) {
-      if (i < 0 || i >= size())
-        throw IndexError(concat("[dataset] index ", i, " is out of range for ", size(), " examples"));
+      if (i < 0 || i >= size()) throw IndexError("[dataset] index ", i, " is out of range for ", size(), " examples");
       places.push_back(place(i));
     }
     return dataset_->gather(places);

@@ -18,8 +18,8 @@ class TupleDataset : public Dataset {
     if (columns_.empty()) throw ArgumentError("[TupleDataset] there is no column");
     for (std::size_t i = 1; i < columns_.size(); ++i) {
       if (columns_[i].size() != columns_[0].size()) {
-        throw ArgumentError(concat("[TupleDataset] column ", i, " has ", columns_[i].size(), " examples, column 0 has ",
-                                   columns_[0].size()));
+        throw ArgumentError("[TupleDataset] column ", i, " has ", columns_[i].size(), " examples, column 0 has ",
+                            columns_[0].size());
       }
     }
   }

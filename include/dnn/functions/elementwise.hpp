@@ -41,12 +41,11 @@ class ElementwiseNode : public FunctionNode {
   void check(std::span<const Array> x) const final {
     for (const auto& a : x) {
       if (a.dtype() != x[0].dtype()) {
-        throw DTypeError(
-            concat("[", name(), "] operands are ", x[0].dtype(), " and ", a.dtype(), "; cast one of them"));
+        throw DTypeError("[", name(), "] operands are ", x[0].dtype(), " and ", a.dtype(), "; cast one of them");
       }
     }
     if (!traits_.integers && !is_float(x[0].dtype())) {
-      throw DTypeError(concat("[", name(), "] takes a float dtype, not ", x[0].dtype()));
+      throw DTypeError("[", name(), "] takes a float dtype, not ", x[0].dtype());
     }
   }
 

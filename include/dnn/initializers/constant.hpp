@@ -48,7 +48,7 @@ struct Identity {
 
   void operator()(Array& array) const {
     if (array.ndim() != 2 || array.shape()[0] != array.shape()[1]) {
-      throw ShapeError(concat("[Identity] a square matrix is wanted, not shape ", array.shape()));
+      throw ShapeError("[Identity] a square matrix is wanted, not shape ", array.shape());
     }
     Array values = zeros(array.shape(), float64);
     for (std::int64_t i = 0; i < array.shape()[0]; ++i) values.at<double>(i, i) = scale;

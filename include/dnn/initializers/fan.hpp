@@ -17,7 +17,7 @@ struct Fans {
 /// Of a weight (out, in, kernel...): in * kernel size and out * kernel size. Throws ShapeError below two dimensions.
 inline Fans fans(const Shape& shape, std::string_view initializer) {
   if (shape.ndim() < 2) {
-    throw ShapeError(concat("[", initializer, "] a weight has at least 2 dimensions, this one has shape ", shape));
+    throw ShapeError("[", initializer, "] a weight has at least 2 dimensions, this one has shape ", shape);
   }
   double kernel = 1;
   for (int i = 2; i < shape.ndim(); ++i) kernel *= static_cast<double>(shape[i]);

@@ -29,13 +29,13 @@ struct Orthogonal {
       array.fill(random::uniform({}, -1, 1, float64).item() < 0 ? -scale : scale);
       return;
     }
-    if (array.size() == 0) throw ShapeError(concat("[Orthogonal] the array of shape ", array.shape(), " is empty"));
+    if (array.size() == 0) throw ShapeError("[Orthogonal] the array of shape ", array.shape(), " is empty");
     const std::int64_t out = array.shape()[0], in = array.size() / out;
     const bool projects = in > out, embeds = in < out;
     if ((projects && (mode == OrthogonalMode::embedding || mode == OrthogonalMode::basis)) ||
         (embeds && (mode == OrthogonalMode::projection || mode == OrthogonalMode::basis))) {
-      throw ShapeError(concat("[Orthogonal] shape ", array.shape(), " has ", in, " inputs and ", out,
-                              " outputs, which the mode does not allow"));
+      throw ShapeError("[Orthogonal] shape ", array.shape(), " has ", in, " inputs and ", out,
+                       " outputs, which the mode does not allow");
     }
     // The vectors to be made orthonormal are the rows of `v`.
     const std::int64_t n = projects ? out : in, length = projects ? in : out;

@@ -16,14 +16,14 @@ namespace detail {
 /// one.
 inline void fill_sampling_filter(Array& array, bool normalize, std::string_view name) {
   const Shape& shape = array.shape();
-  if (shape.ndim() < 3) throw ShapeError(concat("[", name, "] a shape (in, out, kernel...) is wanted, not ", shape));
+  if (shape.ndim() < 3) throw ShapeError("[", name, "] a shape (in, out, kernel...) is wanted, not ", shape);
   const std::int64_t channels = shape[0], kernel = shape[2];
   if (shape[1] != channels && shape[1] != 1) {
-    throw ShapeError(concat("[", name, "] the channels of shape ", shape, " must be equal, or the second 1"));
+    throw ShapeError("[", name, "] the channels of shape ", shape, " must be equal, or the second 1");
   }
   std::int64_t size = 1;
   for (int i = 2; i < shape.ndim(); ++i) {
-    if (shape[i] != kernel) throw ShapeError(concat("[", name, "] the kernel of shape ", shape, " is not square"));
+    if (shape[i] != kernel) throw ShapeError("[", name, "] the kernel of shape ", shape, " is not square");
     size *= kernel;
   }
   const std::int64_t half = (kernel + 1) / 2;

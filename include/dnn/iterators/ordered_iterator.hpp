@@ -57,7 +57,7 @@ class OrderedIterator : public Iterator {
     DNN_EXPECT(name, batch_size >= 1);
     if (repeat) DNN_EXPECT(name, dataset_.size() >= 1);
     if (shuffle && sampler_) {
-      throw ArgumentError(concat("[", name, "] takes shuffle or an order_sampler, not both"));
+      throw ArgumentError("[", name, "] takes shuffle or an order_sampler, not both");
     }
     if (!sampler_ && shuffle.value_or(true)) sampler_ = ShuffleOrderSampler();
     OrderedIterator::reset();
@@ -117,8 +117,8 @@ class OrderedIterator : public Iterator {
     s("previous_epoch_detail", previous);
     if (!s.is_loading()) return;
     if (state.epoch < 0 || state.current_position < 0 || state.current_position > epoch_size(state)) {
-      throw SerializationError(concat(where(s), "position ", state.current_position, " of epoch ", state.epoch,
-                                      " is not one of ", epoch_size(state), " examples"));
+      throw SerializationError(where(s), "position ", state.current_position, " of epoch ", state.epoch,
+                               " is not one of ", epoch_size(state), " examples");
     }
     state_ = std::move(state);
     previous_epoch_detail_ = previous;
@@ -140,18 +140,18 @@ class OrderedIterator : public Iterator {
                                                              std::int64_t epoch) const {
     auto order = sampler_(old, position, epoch);
     if (order.size() != old.size()) {
-      throw ArgumentError(concat("[iterator] the order sampler returned ", order.size(), " indices for ", old.size()));
+      throw ArgumentError("[iterator] the order sampler returned ", order.size(), " indices for ", old.size());
     }
     return std::make_shared<const std::vector<std::int64_t>>(std::move(order));
   }
   std::shared_ptr<const std::vector<std::int64_t>> checked_order(const Array& order, const Serializer& s) const {
     if (!order.defined() || order.shape() != Shape{epoch_size(state_)}) {
-      throw SerializationError(concat(where(s), "the order is ", order, ", not of ", epoch_size(state_), " examples"));
+      throw SerializationError(where(s), "the order is ", order, ", not of ", epoch_size(state_), " examples");
     }
     const Array indices = order.to(int64);
     for (const auto i : indices.span<std::int64_t>()) {
       if (i < 0 || i >= dataset_.size()) {
-        throw SerializationError(concat(where(s), "the order has index ", i, " of ", dataset_.size()));
+        throw SerializationError(where(s), "the order has index ", i, " of ", dataset_.size());
       }
     }
     const auto values = indices.span<std::int64_t>();

@@ -23,18 +23,21 @@ void convert_block(To* to, const From* from, std::int64_t n) noexcept {
   }
 }
 
-/// Conversion through blocks of a wide type: eight loops in and eight out, instead of one for each pair.
+/// Conversion through blocks of a wide type: a loop for each type in and out, instead of one for each pair. Integers
+/// go through int64, only they.
 template <class Wide>
 void convert_through(void* dst, DType dst_dtype, const void* src, DType src_dtype, std::int64_t n) {
+  constexpr bool all = std::floating_point<Wide>;
   constexpr std::int64_t chunk = 128;
   Wide wide[chunk];
   for (std::int64_t begin = 0; begin < n; begin += chunk) {
     const auto count = std::min(chunk, n - begin);
     visit_dtype(src_dtype, [&]<class T>(std::type_identity<T>) {
-      convert_block(wide, static_cast<const T*>(src) + begin, count);
+      if constexpr (all || std::integral<T>) convert_block(wide, static_cast<const T*>(src) + begin, count);
     });
-    visit_dtype(dst_dtype,
-                [&]<class T>(std::type_identity<T>) { convert_block(static_cast<T*>(dst) + begin, wide, count); });
+    visit_dtype(dst_dtype, [&]<class T>(std::type_identity<T>) {
+      if constexpr (all || std::integral<T>) convert_block(static_cast<T*>(dst) + begin, wide, count);
+    });
   }
 }
 

@@ -15,7 +15,7 @@ using Strides = std::array<std::int64_t, max_ndim>;
 
 namespace detail {
 
-/// A copy of nested loops, outermost first; strides in elements.
+/// A copy of nested loops, outermost first.
 struct CopyLoops {
   int ndim = 0;
   Strides sizes{}, dst{}, src{};
@@ -43,13 +43,15 @@ inline CopyLoops copy_loops(const Shape& shape, const Strides& dst, const Stride
   return out;
 }
 
-/// The innermost two loops. The tiles keep both sides of a transpose in the cache.
-template <class Word>
-void copy_plane(Word* dst, const Word* src, std::int64_t rows, std::int64_t dst_row, std::int64_t src_row,
-                std::int64_t columns, std::int64_t dst_column, std::int64_t src_column) {
-  if (dst_column == 1 && src_column == 1) {
+/// The innermost two loops; strides in bytes. The tiles keep both sides of a transpose in the cache. Items of 4 and 8
+/// bytes are known to the compiler as `Item`, others (0) are not.
+template <std::size_t Item>
+void copy_plane(std::byte* dst, const std::byte* src, std::size_t item, std::int64_t rows, std::int64_t dst_row,
+                std::int64_t src_row, std::int64_t columns, std::int64_t dst_column, std::int64_t src_column) {
+  if constexpr (Item != 0) item = Item;
+  if (dst_column == static_cast<std::int64_t>(item) && src_column == dst_column) {
     for (std::int64_t r = 0; r < rows; ++r) {
-      std::memcpy(dst + r * dst_row, src + r * src_row, static_cast<std::size_t>(columns) * sizeof(Word));
+      std::memcpy(dst + r * dst_row, src + r * src_row, static_cast<std::size_t>(columns) * item);
     }
     return;
   }
@@ -59,15 +61,20 @@ void copy_plane(Word* dst, const Word* src, std::int64_t rows, std::int64_t dst_
       const auto r1 = std::min(rows, r0 + tile), c1 = std::min(columns, c0 + tile);
       for (std::int64_t r = r0; r < r1; ++r) {
         for (std::int64_t c = c0; c < c1; ++c) {
-          dst[r * dst_row + c * dst_column] = src[r * src_row + c * src_column];
+          std::byte* const to = dst + r * dst_row + c * dst_column;
+          const std::byte* const from = src + r * src_row + c * src_column;
+          if constexpr (Item != 0) std::memcpy(to, from, Item);
+          else std::copy_n(from, item, to);
         }
       }
     }
   }
 }
 
-template <class Word>
-void copy_strided(Word* dst, const Word* src, const CopyLoops& loops) {
+using CopyPlane = decltype(&copy_plane<0>);
+
+inline void copy_strided(CopyPlane plane, std::byte* dst, const std::byte* src, std::size_t item,
+                         const CopyLoops& loops) {
   const int outer_ndim = std::max(loops.ndim - 2, 0);
   std::int64_t outer = 1;
   for (int i = 0; i < outer_ndim; ++i) outer *= loops.sizes[static_cast<std::size_t>(i)];
@@ -75,8 +82,8 @@ void copy_strided(Word* dst, const Word* src, const CopyLoops& loops) {
   const auto row = loops.ndim >= 2 ? column - 1 : column;
   const auto rows = loops.ndim >= 2 ? loops.sizes[row] : 1;
   const auto columns = loops.sizes[column];
-  const auto plane = std::max<std::int64_t>(rows * columns, 1);
-  parallel_for(outer, std::max<std::int64_t>(1, 65536 / plane), [&](std::int64_t begin, std::int64_t end) {
+  const auto size = std::max<std::int64_t>(rows * columns, 1);
+  parallel_for(outer, std::max<std::int64_t>(1, 65536 / size), [&](std::int64_t begin, std::int64_t end) {
     for (auto i = begin; i < end; ++i) {
       std::int64_t rest = i, d = 0, s = 0;
       for (int axis = outer_ndim - 1; axis >= 0; --axis) {
@@ -85,7 +92,8 @@ void copy_strided(Word* dst, const Word* src, const CopyLoops& loops) {
         s += (rest % loops.sizes[a]) * loops.src[a];
         rest /= loops.sizes[a];
       }
-      copy_plane(dst + d, src + s, rows, loops.dst[row], loops.src[row], columns, loops.dst[column], loops.src[column]);
+      plane(dst + d, src + s, item, rows, loops.dst[row], loops.src[row], columns, loops.dst[column],
+            loops.src[column]);
     }
   });
 }
@@ -97,14 +105,13 @@ void copy_strided(Word* dst, const Word* src, const CopyLoops& loops) {
 inline void copy_strided(void* dst, const Strides& dst_strides, const void* src, const Strides& src_strides,
                          const Shape& shape, std::size_t item) {
   if (shape.size() == 0) return;
-  const auto loops = detail::copy_loops(shape, dst_strides, src_strides);
-  const auto copy = [&]<class Word>(Word* to) { detail::copy_strided(to, static_cast<const Word*>(src), loops); };
-  switch (item) {
-    case 1: return copy(static_cast<std::uint8_t*>(dst));
-    case 2: return copy(static_cast<std::uint16_t*>(dst));
-    case 4: return copy(static_cast<std::uint32_t*>(dst));
-    default: return copy(static_cast<std::uint64_t*>(dst));
-  }
+  auto loops = detail::copy_loops(shape, dst_strides, src_strides);
+  for (auto& stride : loops.dst) stride *= static_cast<std::int64_t>(item);
+  for (auto& stride : loops.src) stride *= static_cast<std::int64_t>(item);
+  const detail::CopyPlane plane = item == 4   ? &detail::copy_plane<4>
+                                  : item == 8 ? &detail::copy_plane<8>
+                                              : &detail::copy_plane<0>;
+  detail::copy_strided(plane, static_cast<std::byte*>(dst), static_cast<const std::byte*>(src), item, loops);
 }
 
 }  // namespace dnn::inline DNN_ABI::kernels

@@ -100,8 +100,8 @@ inline void elementwise_packs(ElementwiseBlock block, const void* f, DType compu
   const std::size_t item = itemsize(compute);
   const std::int64_t width = simd_bytes / static_cast<std::int64_t>(item), packs = n / width;
   alignas(simd_bytes) std::byte splats[max_operands][simd_bytes];
-  const void* from[max_operands];
-  std::int64_t advance[max_operands];
+  const void* from[max_operands] = {};
+  std::int64_t advance[max_operands] = {};
   for (std::size_t k = 0; k < arity; ++k) {
     advance[k] = steps[k] * width;
     from[k] = in[k];

@@ -12,7 +12,6 @@
 #include <cstring>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 #include "dnn/core/abi.hpp"
 #include "dnn/kernels/pack.hpp"
@@ -188,14 +187,15 @@ void gemm_direct(std::int64_t m, std::int64_t n, std::int64_t k, StridedMatrix<T
     return;
   }
   // Columns of B are contiguous: dot products with rows of A, gathered when they are not.
-  std::vector<T> gathered;
-  if (a.column != 1) gathered.resize(static_cast<std::size_t>(k));
+  if (a.column != 1) {
+    const Scratch<T> rows(m * k);
+    for (std::int64_t i = 0; i < m; ++i) {
+      for (std::int64_t p = 0; p < k; ++p) rows.data()[i * k + p] = a.data[i * a.row + p * a.column];
+    }
+    return gemm_direct<T>(m, n, k, {rows.data(), k, 1}, b, c, ldc);
+  }
   for (std::int64_t i = 0; i < m; ++i) {
     const T* row = a.data + i * a.row;
-    if (a.column != 1) {
-      for (std::int64_t p = 0; p < k; ++p) gathered[static_cast<std::size_t>(p)] = row[p * a.column];
-      row = gathered.data();
-    }
     for (std::int64_t j = 0; j < n; ++j) {
       const T* column = b.data + j * b.column;
       std::int64_t p = 0;

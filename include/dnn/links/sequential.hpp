@@ -49,7 +49,7 @@ class Sequential : public Link<Sequential> {
   template <class L>
   L& get(std::int64_t i) {
     if (auto* holder = dynamic_cast<Holder<L>*>(entries_[index(i, size())].layer.get())) return holder->layer_;
-    throw ArgumentError(concat("[Sequential] layer ", i, " is of another type"));
+    throw ArgumentError("[Sequential] layer ", i, " is of another type");
   }
 
   template <Layer L>
@@ -113,7 +113,7 @@ class Sequential : public Link<Sequential> {
     void serialize([[maybe_unused]] Serializer& s, [[maybe_unused]] const std::string& key) override {
       if constexpr (Serializable<L>) s(key, layer_);
     }
-    std::unique_ptr<AnyLayer> clone() const override { return std::make_unique<Holder>(layer_); }
+    std::unique_ptr<AnyLayer> clone() const override { return std::unique_ptr<AnyLayer>(new Holder(layer_)); }
     L layer_;
   };
   struct Entry {
@@ -133,7 +133,7 @@ class Sequential : public Link<Sequential> {
   /// `i` counted from the end when negative. Throws IndexError.
   static std::size_t index(std::int64_t i, std::int64_t n) {
     const auto wrapped = i < 0 ? i + n : i;
-    if (wrapped < 0 || wrapped >= n) throw IndexError(concat("[Sequential] index ", i, " is out of range for ", n));
+    if (wrapped < 0 || wrapped >= n) throw IndexError("[Sequential] index ", i, " is out of range for ", n);
     return static_cast<std::size_t>(wrapped);
   }
   void insert_entry(std::size_t i, Entry entry, bool is_link) {

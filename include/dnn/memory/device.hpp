@@ -21,10 +21,10 @@ struct Device {
   static Device from_name(std::string_view name) {
     if (name == "cpu") return {};
     if (name.starts_with("cuda")) {
-      throw DeviceError(concat("[device] '", name, "': this program was compiled in the ", configuration,
-                               " configuration, which has only 'cpu'"));
+      throw DeviceError("[device] '", name, "': this program was compiled in the ", configuration,
+                        " configuration, which has only 'cpu'");
     }
-    throw DeviceError(concat("[device] '", name, "' is not a device; write 'cpu' or 'cuda:N'"));
+    throw DeviceError("[device] '", name, "' is not a device; write 'cpu' or 'cuda:N'");
   }
 
   friend bool operator==(Device, Device) = default;

@@ -45,8 +45,8 @@ class HostPool {
     }
     if (!block) {
       statistics_.bytes_in_use -= c.bytes;
-      throw Error(concat("[memory] out of host memory: asked for ", c.bytes, " bytes with ", statistics_.bytes_in_use,
-                         " in use"));
+      throw Error("[memory] out of host memory: asked for ", c.bytes, " bytes with ", statistics_.bytes_in_use,
+                  " in use");
     }
     const auto held = statistics_.bytes_in_use + statistics_.bytes_cached;
     if (held > statistics_.peak_bytes) statistics_.peak_bytes = held;

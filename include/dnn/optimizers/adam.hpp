@@ -40,7 +40,7 @@ struct AdamRule {
     DNN_EXPECT("Adam", beta2 >= 0);
     DNN_EXPECT("Adam", beta2 < 1);
     if (eps != 0 && u.dtype() != DType::float64 && static_cast<float>(eps) == 0) {
-      throw ArgumentError(concat("[Adam] eps ", eps, " is 0 in float32"));
+      throw ArgumentError("[Adam] eps ", eps, " is 0 in float32");
     }
     const double step = learning_rate(u.t()), keep = 1 - eta * weight_decay_rate;
     double lower = -std::numeric_limits<double>::infinity(), upper = -lower;

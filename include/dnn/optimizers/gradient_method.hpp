@@ -50,7 +50,7 @@ class ParameterUpdate {
   template <std::size_t States, class Formula>
   void pass(const Formula& formula) {
     if (states_.size() < States) {
-      throw ArgumentError(concat("[optimizer] the rule uses ", States, " states, at setup it had ", states_.size()));
+      throw ArgumentError("[optimizer] the rule uses ", States, " states, at setup it had ", states_.size());
     }
     std::array<void*, States> states;
     for (std::size_t i = 0; i < States; ++i) states[i] = states_[i].array.bytes();
@@ -115,7 +115,7 @@ class GradientMethod : public Optimizer {
         known += concat(" ", field);
       }
     });
-    if (!found) throw ArgumentError(concat("[optimizer] there is no hyperparameter '", name, "'; there are", known));
+    if (!found) throw ArgumentError("[optimizer] there is no hyperparameter '", name, "'; there are", known);
     return *found;
   }
 

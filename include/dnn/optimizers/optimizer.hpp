@@ -58,13 +58,13 @@ class HookList {
     }
     if (options.name.empty()) throw ArgumentError("[add_hook] the hook has no name: give it one with {.name = ...}");
     if (find(options.name) != hooks_.end()) {
-      throw ArgumentError(concat("[add_hook] there is a hook '", options.name, "' already"));
+      throw ArgumentError("[add_hook] there is a hook '", options.name, "' already");
     }
     hooks_.push_back({std::move(options.name), options.timing.value_or(HookTiming::pre), std::move(function)});
   }
   void remove(std::string_view name) {
     const auto found = find(name);
-    if (found == hooks_.end()) throw ArgumentError(concat("[remove_hook] there is no hook '", name, "'"));
+    if (found == hooks_.end()) throw ArgumentError("[remove_hook] there is no hook '", name, "'");
     hooks_.erase(found);
   }
   void clear() noexcept { hooks_.clear(); }
@@ -113,7 +113,7 @@ class UpdateRule {
     for (const auto& state : states_) {
       if (state.name == name) return state.array;
     }
-    throw ArgumentError(concat("[optimizer] ", path_, " has no state '", name, "'"));
+    throw ArgumentError("[optimizer] ", path_, " has no state '", name, "'");
   }
 
   /// Gives this parameter a hyperparameter of its own; the others stay the optimizer's.
@@ -259,14 +259,14 @@ class Optimizer {
     for (const auto& rule : rules_) {
       if (rule->parameter_.body() == parameter.body()) return *rule;
     }
-    throw ArgumentError(concat("[optimizer] the parameter '", parameter.name(), "' is not of the model of setup()"));
+    throw ArgumentError("[optimizer] the parameter '", parameter.name(), "' is not of the model of setup()");
   }
   /// Of the parameter at `/path`.
   UpdateRule& rule(std::string_view path) const {
     for (const auto& rule : rules_) {
       if (rule->path_ == path) return *rule;
     }
-    throw ArgumentError(concat("[optimizer] the model has no parameter '", path, "'"));
+    throw ArgumentError("[optimizer] the model has no parameter '", path, "'");
   }
 
   /// A hyperparameter by name, for schedules: `optimizer.hyperparameter("lr") *= 0.5`. Throws ArgumentError that lists
@@ -324,14 +324,13 @@ class Optimizer {
     const Array& data = rule.parameter_.array();
     const Array& gradient = rule.parameter_.node()->grad.array();
     if (gradient.shape() != data.shape() || gradient.dtype() != data.dtype()) {
-      throw ArgumentError(
-          concat("[optimizer] the gradient of ", rule.path_, " is ", gradient, ", the parameter ", data));
+      throw ArgumentError("[optimizer] the gradient of ", rule.path_, " is ", gradient, ", the parameter ", data);
     }
     for (auto& state : rule.states_) {
       if (!state.array.defined()) state.array = full(data.shape(), state.initial, data.dtype());
       if (state.array.shape() != data.shape()) {
-        throw ArgumentError(concat("[optimizer] the state '", state.name, "' of ", rule.path_, " has shape ",
-                                   state.array.shape(), ", the parameter ", data.shape()));
+        throw ArgumentError("[optimizer] the state '", state.name, "' of ", rule.path_, " has shape ",
+                            state.array.shape(), ", the parameter ", data.shape());
       }
       if (state.array.dtype() != data.dtype()) state.array = state.array.to(data.dtype());
       if (state.array.device() != data.device()) state.array = state.array.to(data.device());

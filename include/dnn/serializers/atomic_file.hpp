@@ -23,13 +23,13 @@ namespace detail {
 inline void sync_path(const std::filesystem::path& path, int flags) {
   const int file = ::open(path.c_str(), flags | O_CLOEXEC);
   if (file < 0)
-    throw FileError(concat("[file] ", path.string(), ": cannot be opened: ", std::string_view(std::strerror(errno))));
+    throw FileError("[file] ", path.string(), ": cannot be opened: ", std::string_view(std::strerror(errno)));
   const int failed = ::fsync(file);
   const int reason = errno;
   ::close(file);
   // Some file systems cannot sync a folder; the rename is then as durable as they make it.
   if (failed != 0 && reason != EINVAL) {
-    throw FileError(concat("[file] ", path.string(), ": cannot be synced: ", std::string_view(std::strerror(reason))));
+    throw FileError("[file] ", path.string(), ": cannot be synced: ", std::string_view(std::strerror(reason)));
   }
 }
 
@@ -39,14 +39,14 @@ inline std::filesystem::path replaceable_file(std::filesystem::path path) {
   std::error_code failed;
   const auto type = std::filesystem::status(path, failed).type();
   if (failed && type == std::filesystem::file_type::none) {
-    throw FileError(concat("[file] ", path.string(), ": cannot be replaced: ", failed.message()));
+    throw FileError("[file] ", path.string(), ": cannot be replaced: ", failed.message());
   }
   if (type != std::filesystem::file_type::regular && type != std::filesystem::file_type::not_found) {
-    throw FileError(concat("[file] ", path.string(), ": cannot be replaced: it is not a regular file"));
+    throw FileError("[file] ", path.string(), ": cannot be replaced: it is not a regular file");
   }
   while (std::filesystem::is_symlink(path, failed)) {
     auto target = std::filesystem::read_symlink(path, failed);
-    if (failed) throw FileError(concat("[file] ", path.string(), ": cannot be read: ", failed.message()));
+    if (failed) throw FileError("[file] ", path.string(), ": cannot be read: ", failed.message());
     path = path.parent_path() / target;
   }
   return path;
@@ -61,7 +61,7 @@ inline void create_folder(const std::filesystem::path& folder) {
   std::error_code failed;
   std::filesystem::create_directories(path, failed);
   const auto fail = [&](const std::string& reason) {
-    throw FileError(concat("[file] folder ", path.string(), ": ", reason, "; choose another folder"));
+    throw FileError("[file] folder ", path.string(), ": ", reason, "; choose another folder");
   };
   if (std::error_code unknown; !std::filesystem::is_directory(path, unknown)) {
     fail(concat("cannot be created: ", failed ? failed.message() : "it is a file"));
@@ -87,7 +87,7 @@ inline void replace_file(const std::filesystem::path& link,
     detail::sync_path(temporary, O_RDONLY);
     std::error_code failed;
     std::filesystem::rename(temporary, path, failed);
-    if (failed) throw FileError(concat("[file] ", path.string(), ": cannot be replaced: ", failed.message()));
+    if (failed) throw FileError("[file] ", path.string(), ": cannot be replaced: ", failed.message());
   } catch (...) {
     std::error_code ignored;
     std::filesystem::remove(temporary, ignored);

@@ -41,7 +41,7 @@ class ByteSource {
     std::byte rest;
     if (read_some({&rest, 1}) != 0) fail("is longer than its header says");
   }
-  [[noreturn]] void fail(std::string_view reason) const { throw FileError(concat("[npz] ", where_, ": ", reason)); }
+  [[noreturn]] void fail(std::string_view reason) const { throw FileError("[npz] ", where_, ": ", reason); }
 
  protected:
   /// At least one byte, zero only at the end.

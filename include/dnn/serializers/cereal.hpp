@@ -113,7 +113,7 @@ class BinaryReader {
       else value = array(dtype_from_name(type));
     }
     entry.clear();
-    if (left_ != 0) throw FileError(concat(left_, " bytes are left after the last entry"));
+    if (left_ != 0) throw FileError(left_, " bytes are left after the last entry");
   }
 
  private:
@@ -136,7 +136,7 @@ class BinaryReader {
   }
   Array array(DType dtype) {
     const std::uint64_t ndim = number();
-    if (ndim > static_cast<std::uint64_t>(max_ndim)) throw ShapeError(concat(ndim, " axes, at most ", max_ndim));
+    if (ndim > static_cast<std::uint64_t>(max_ndim)) throw ShapeError(ndim, " axes, at most ", max_ndim);
     std::vector<std::int64_t> sizes(static_cast<std::size_t>(ndim));
     for (auto& size : sizes) size = static_cast<std::int64_t>(number());
     const Shape shape{std::span<const std::int64_t>(sizes)};
@@ -218,7 +218,7 @@ struct JsonIn {
   static Array integers(Archive& archive, const Shape& shape, DType dtype) {
     const Array wide = numbers<std::int64_t>(archive, shape);
     const Array out = wide.to(dtype);
-    if (!array_equal(out.to(int64), wide)) throw DTypeError(concat("a number does not fit ", dtype));
+    if (!array_equal(out.to(int64), wide)) throw DTypeError("a number does not fit ", dtype);
     return out;
   }
 };
@@ -248,7 +248,7 @@ inline std::string tame_json(std::string_view text) {
       double value = 0;
       const auto [end, error] = std::from_chars(token.data(), token.data() + token.size(), value);
       if (token != "-" && (error != std::errc{} || end != token.data() + token.size())) {  // "-" may begin -Infinity
-        throw FileError(concat("'", token, "' is not a number that a double holds"));
+        throw FileError("'", token, "' is not a number that a double holds");
       }
       if (token.find_first_of(".eE") != std::string_view::npos) {
         const std::string shortest = to_text(value);
@@ -269,7 +269,7 @@ Dictionary read_archive(const std::string& name, const Read& read) {
   Dictionary out;
   std::string entry;
   const auto fail = [&](std::string_view reason) {
-    throw FileError(concat("[cereal] ", name, entry.empty() ? "" : concat(": entry '", entry, "'"), ": ", reason));
+    throw FileError("[cereal] ", name, entry.empty() ? "" : concat(": entry '", entry, "'"), ": ", reason);
   };
   try {
     read(out, entry);
@@ -286,13 +286,13 @@ inline void write_archive(const std::filesystem::path& path, const std::function
   replace_file(path, [&](const std::filesystem::path& temporary) {
     std::ofstream stream(temporary, std::ios::binary);
     if (stream) write(stream);
-    if (!stream.flush()) throw FileError(concat("[cereal] ", path.string(), ": cannot be written"));
+    if (!stream.flush()) throw FileError("[cereal] ", path.string(), ": cannot be written");
   });
 }
 inline std::string read_file(const std::filesystem::path& path) {
   std::ifstream stream(path, std::ios::binary);
   std::string out{std::istreambuf_iterator<char>(stream), {}};
-  if (!stream) throw FileError(concat("[cereal] ", path.string(), ": cannot be read"));
+  if (!stream) throw FileError("[cereal] ", path.string(), ": cannot be read");
   return out;
 }
 

@@ -47,7 +47,7 @@ constexpr bool can_cast(DType from, DType to) noexcept {
 /// same kind, and the shape is the same or broadcasts to it.
 inline void expect_copyable(const Array& stored, const Shape& shape, DType dtype, std::string_view where) {
   if (!can_cast(stored.dtype(), dtype)) {
-    throw SerializationError(concat(where, ": cannot turn the stored ", stored.dtype(), " into ", dtype));
+    throw SerializationError(where, ": cannot turn the stored ", stored.dtype(), " into ", dtype);
   }
   const Shape& from = stored.shape();
   bool fits = from.ndim() <= shape.ndim();
@@ -56,7 +56,7 @@ inline void expect_copyable(const Array& stored, const Shape& shape, DType dtype
     fits = size == 1 || size == shape[shape.ndim() - i];
   }
   if (!fits) {
-    throw SerializationError(concat(where, ": cannot put the stored shape ", from, " into shape ", shape));
+    throw SerializationError(where, ": cannot put the stored shape ", from, " into shape ", shape);
   }
 }
 
@@ -195,7 +195,7 @@ class SourceVisitor : public Serializer {
   const Value* find() {
     if (options_.ignore_names.contains(key())) return nullptr;
     const Value* value = source_.find(key());
-    if (value == nullptr && options_.strict) throw SerializationError(concat(where(), " is missing"));
+    if (value == nullptr && options_.strict) throw SerializationError(where(), " is missing");
     return value;
   }
   /// The stored array; null where the target is to be left alone, which is also what None asks for.
@@ -203,7 +203,7 @@ class SourceVisitor : public Serializer {
     const Value* value = find();
     if (value == nullptr || value->index() == 0) return nullptr;
     if (const auto* array = std::get_if<Array>(value)) return array;
-    throw SerializationError(concat(where(), ": an array or number is wanted, ", describe(*value), " is stored"));
+    throw SerializationError(where(), ": an array or number is wanted, ", describe(*value), " is stored");
   }
 
   ValueSource& source_;
@@ -267,15 +267,14 @@ class Loader final : public SourceVisitor {
     const Value* stored = find();
     if (stored == nullptr || stored->index() == 0) return;
     const auto* text = std::get_if<std::string>(stored);
-    if (text == nullptr)
-      throw SerializationError(concat(where(), ": a text is wanted, ", describe(*stored), " is stored"));
+    if (text == nullptr) throw SerializationError(where(), ": a text is wanted, ", describe(*stored), " is stored");
     value = *text;
   }
   bool on_optional(bool has_value) override {
     if (options_.ignore_names.contains(key())) return has_value;
     if (const Value* stored = source_.find(key())) return stored->index() != 0;
     if (source_.contains_prefix(key() + '/')) return true;  // an object, whose own keys follow
-    if (options_.strict) throw SerializationError(concat(where(), " is missing"));
+    if (options_.strict) throw SerializationError(where(), " is missing");
     return has_value;
   }
 
@@ -284,7 +283,7 @@ class Loader final : public SourceVisitor {
     const Array* stored = find_array();
     if (stored == nullptr) return nullptr;
     if (stored->size() != 1 || !can_cast(stored->dtype(), dtype)) {
-      throw SerializationError(concat(where(), ": one ", dtype, " is wanted, ", *stored, " is stored"));
+      throw SerializationError(where(), ": one ", dtype, " is wanted, ", *stored, " is stored");
     }
     return stored;
   }

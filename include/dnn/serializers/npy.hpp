@@ -233,7 +233,7 @@ inline std::vector<std::uint32_t> code_points(std::string_view text) {
       c = (c << 6) | (byte(i + k) & 0x3f);
     }
     if (!valid || c < smallest[length] || !is_code_point(c)) {
-      throw SerializationError(concat("[npy] a text is not valid UTF-8 at byte ", i));
+      throw SerializationError("[npy] a text is not valid UTF-8 at byte ", i);
     }
     out.push_back(c);
     i += length;

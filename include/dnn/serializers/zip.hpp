@@ -44,7 +44,7 @@ inline ZipHandle zip_open_source(zip_source_t* source, int flags, ZipError& erro
   zip_t* archive = source == nullptr ? nullptr : zip_open_from_source(source, flags, &error.error);
   if (archive == nullptr) {
     zip_source_free(source);
-    throw FileError(concat("[npz] ", name, ": cannot be read as a zip archive: ", error.text()));
+    throw FileError("[npz] ", name, ": cannot be read as a zip archive: ", error.text());
   }
   return ZipHandle(archive);
 }
@@ -53,8 +53,7 @@ inline ZipHandle zip_open_source(zip_source_t* source, int flags, ZipError& erro
 inline void write_empty_zip(const std::filesystem::path& path) {
   constexpr char record[22] = {'P', 'K', 5, 6};
   std::ofstream file(path, std::ios::binary);
-  if (!file.write(record, sizeof record).flush())
-    throw FileError(concat("[npz] ", path.string(), ": cannot be written"));
+  if (!file.write(record, sizeof record).flush()) throw FileError("[npz] ", path.string(), ": cannot be written");
 }
 
 class ZipMember final : public ByteSource {
@@ -85,7 +84,7 @@ class ZipReader {
     archive_ = detail::zip_open_source(source, ZIP_RDONLY, error, name_);
     std::error_code failed;
     file_size_ = std::filesystem::file_size(path, failed);
-    if (failed) throw FileError(concat("[npz] ", name_, ": ", failed.message()));
+    if (failed) throw FileError("[npz] ", name_, ": ", failed.message());
     list_members();
   }
   /// Reads from memory that outlives the reader; `name` stands for the file in messages.
@@ -107,23 +106,23 @@ class ZipReader {
   std::unique_ptr<ByteSource> open(std::string_view member) const {
     const std::string where = concat(name_, ": entry '", member, "'");
     const auto found = members_.find(member);
-    if (found == members_.end()) throw FileError(concat("[npz] ", where, " is missing"));
+    if (found == members_.end()) throw FileError("[npz] ", where, " is missing");
     zip_stat_t stat;
     zip_stat_init(&stat);
     if (zip_stat_index(archive_.get(), found->second, 0, &stat) != 0) throw_error(where);
     constexpr zip_uint64_t needed = ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD;
-    if ((stat.valid & needed) != needed) throw FileError(concat("[npz] ", where, ": has no size"));
+    if ((stat.valid & needed) != needed) throw FileError("[npz] ", where, ": has no size");
     // Deflate cannot exceed a ratio of 1032, so this bounds what a file can make anybody allocate.
     const bool possible =
         stat.comp_size <= file_size_ &&
         (stat.comp_method == ZIP_CM_STORE ? stat.size == stat.comp_size : stat.size / 1032 <= stat.comp_size);
     if (!possible) {
-      throw FileError(concat("[npz] ", where, ": declares ", stat.size, " bytes, which ", stat.comp_size,
-                             " compressed bytes in a file of ", file_size_, " cannot hold"));
+      throw FileError("[npz] ", where, ": declares ", stat.size, " bytes, which ", stat.comp_size,
+                      " compressed bytes in a file of ", file_size_, " cannot hold");
     }
     if (stat.comp_method != ZIP_CM_STORE && stat.comp_method != ZIP_CM_DEFLATE) {
-      throw FileError(
-          concat("[npz] ", where, ": compression method ", stat.comp_method, " is not supported, only 0 and 8 are"));
+      throw FileError("[npz] ", where, ": compression method ", stat.comp_method,
+                      " is not supported, only 0 and 8 are");
     }
     zip_file_t* file = zip_fopen_index(archive_.get(), found->second, 0);
     if (file == nullptr) throw_error(where);
@@ -140,7 +139,7 @@ class ZipReader {
     }
   }
   [[noreturn]] void throw_error(const std::string& where) const {
-    throw FileError(concat("[npz] ", where, ": ", std::string_view(zip_strerror(archive_.get()))));
+    throw FileError("[npz] ", where, ": ", std::string_view(zip_strerror(archive_.get())));
   }
 
   std::string name_;
@@ -168,11 +167,11 @@ inline void write_zip(const std::filesystem::path& path, std::span<const ZipEntr
     if (!archive) {
       detail::ZipError error;
       zip_error_init_with_code(&error.error, code);
-      throw FileError(concat("[npz] ", path.string(), ": cannot be written: ", error.text()));
+      throw FileError("[npz] ", path.string(), ": cannot be written: ", error.text());
     }
     const auto fail = [&](std::string_view entry) {
-      throw FileError(concat("[npz] ", path.string(), entry.empty() ? "" : concat(": entry '", entry, "'"),
-                             ": cannot be written: ", std::string_view(zip_strerror(archive.get()))));
+      throw FileError("[npz] ", path.string(), entry.empty() ? "" : concat(": entry '", entry, "'"),
+                      ": cannot be written: ", std::string_view(zip_strerror(archive.get())));
     };
     for (const ZipEntry& entry : entries) {
       // libzip copies the list of fragments, reads through the pointers at zip_close and never writes to them. It must

@@ -31,14 +31,14 @@ inline Array random_array(const Shape& shape, std::uint64_t seed, double low = -
 inline void expect_close(std::string_view what, const Array& actual, const Array& expected, double rtol, double atol) {
   if (!actual.defined() || !expected.defined()) {
     if (actual.defined() == expected.defined()) return;
-    throw CheckError(concat("[", what, "] is ", actual, ", expected ", expected));
+    throw CheckError("[", what, "] is ", actual, ", expected ", expected);
   }
   if (actual.dtype() != expected.dtype()) {
-    throw CheckError(concat("[", what, "] has dtype ", actual.dtype(), ", expected ", expected.dtype()));
+    throw CheckError("[", what, "] has dtype ", actual.dtype(), ", expected ", expected.dtype());
   }
   std::string difference;
   if (!allclose(actual, expected, rtol, atol, &difference)) {
-    throw CheckError(concat("[", what, "] differs: ", difference, " (rtol ", rtol, ", atol ", atol, ")"));
+    throw CheckError("[", what, "] differs: ", difference, " (rtol ", rtol, ", atol ", atol, ")");
   }
 }
 

@@ -24,7 +24,7 @@ namespace detail {
 inline double dot(const Array& a, const Array& b) {
   if (!a.defined() || !b.defined()) return 0;
   if (a.shape() != b.shape())
-    throw CheckError(concat("[gradient_check] shapes ", a.shape(), " and ", b.shape(), " must agree"));
+    throw CheckError("[gradient_check] shapes ", a.shape(), " and ", b.shape(), " must agree");
   const Array x = a.to(float64), y = b.to(float64);
   double sum = 0;
   for (std::int64_t i = 0; i < x.size(); ++i) sum += x.data<double>()[i] * y.data<double>()[i];
@@ -33,8 +33,7 @@ inline double dot(const Array& a, const Array& b) {
 
 inline double dot(const Arrays& a, const Arrays& b) {
   if (a.size() != b.size()) {
-    throw CheckError(
-        concat("[gradient_check] the function has ", a.size(), " outputs, ", b.size(), " gradients are given"));
+    throw CheckError("[gradient_check] the function has ", a.size(), " outputs, ", b.size(), " gradients are given");
   }
   double sum = 0;
   for (std::size_t i = 0; i < a.size(); ++i) sum += dot(a[i], b[i]);
@@ -110,14 +109,13 @@ inline void check_backward(const GraphFunction& function, const Arrays& inputs, 
   for (const auto& x : xs) variables.emplace_back(x, VariableOptions{});
   const Variables ys = function(variables);
   if (ys.size() != gys.size()) {
-    throw CheckError(
-        concat("[check_backward] the function has ", ys.size(), " outputs, ", gys.size(), " gradients are given"));
+    throw CheckError("[check_backward] the function has ", ys.size(), " outputs, ", gys.size(), " gradients are given");
   }
   Variables outputs, seeds;
   for (std::size_t i = 0; i < ys.size(); ++i) {
     if (!gys[i].defined() || !ys[i].defined()) continue;
     if (gys[i].shape() != ys[i].shape() || gys[i].dtype() != ys[i].dtype()) {
-      throw CheckError(concat("[check_backward] output ", i, " is ", ys[i].array(), ", its gradient ", gys[i]));
+      throw CheckError("[check_backward] output ", i, " is ", ys[i].array(), ", its gradient ", gys[i]);
     }
     outputs.push_back(ys[i]);
     seeds.push_back(Variable(gys[i]));

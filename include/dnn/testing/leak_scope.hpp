@@ -27,8 +27,7 @@ class LeakScope {
   /// Throws CheckError when there are more function nodes or more bytes than at the start.
   void check() const {
     if (functions() > 0 || bytes() > 0) {
-      throw CheckError(
-          concat("[leak_scope] ", functions(), " function node(s) and ", bytes(), " byte(s) of arrays are left"));
+      throw CheckError("[leak_scope] ", functions(), " function node(s) and ", bytes(), " byte(s) of arrays are left");
     }
   }
 

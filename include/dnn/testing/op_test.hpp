@@ -133,8 +133,8 @@ class OpTestRunner {
 
   void run() {
     if (!test_.reference && !test_.array_reference && !test_.composed) {
-      throw ArgumentError(
-          concat("[op_test] ", test_.name, ": a reference is needed: .reference, .array_reference or .composed"));
+      throw ArgumentError("[op_test] ", test_.name,
+                          ": a reference is needed: .reference, .array_reference or .composed");
     }
     const auto shapes = test_.shapes.empty() ? default_shapes(test_.arity) : test_.shapes;
     for (const auto& list : shapes) {
@@ -162,7 +162,7 @@ class OpTestRunner {
     try {
       body();
     } catch (const Error& error) {
-      throw CheckError(concat("[op_test] ", where_, ": ", std::string_view(error.what())));
+      throw CheckError("[op_test] ", where_, ": ", std::string_view(error.what()));
     }
   }
 
@@ -261,7 +261,7 @@ class OpTestRunner {
     const Arrays fused = gradients(test_.op, x, dtype, gys, false);
     for (std::size_t k = 0; k < x.size(); ++k) {
       if (fused[k].defined() && (fused[k].shape() != x[k].shape() || fused[k].dtype() != dtype)) {
-        throw CheckError(concat("[gradient] is ", fused[k], " for an input ", dtype, " ", x[k].shape()));
+        throw CheckError("[gradient] is ", fused[k], " for an input ", dtype, " ", x[k].shape());
       }
     }
     const auto compare = [&](std::string_view what, const Arrays& others, double tolerance) {
@@ -313,12 +313,12 @@ class OpTestRunner {
     for (std::size_t i = 0; i < want.size(); ++i) {
       const DType out = is_float(ys[i].dtype()) ? dtype : ys[i].dtype();
       if (!allclose(ys[i].array(), want[i].to(out), rtol(dtype), dtype == float32 ? 1e-37 : 1e-300, &difference))
-        throw CheckError(concat("[value] ", difference));
+        throw CheckError("[value] ", difference);
     }
   }
 
   static void expect_as_many(std::size_t outputs, std::size_t wanted) {
-    if (outputs != wanted) throw CheckError(concat("[value] ", outputs, " outputs instead of ", wanted));
+    if (outputs != wanted) throw CheckError("[value] ", outputs, " outputs instead of ", wanted);
   }
 
   const OpTest& test_;

@@ -27,7 +27,7 @@ struct PatternPart {
 
 inline std::vector<PatternPart> parse_pattern(std::string_view pattern) {
   const auto malformed = [&](std::string_view reason) {
-    return ArgumentError(concat("[filename] \"", pattern, "\": ", reason));
+    return ArgumentError("[filename] \"", pattern, "\": ", reason);
   };
   std::vector<PatternPart> parts;
   for (std::size_t i = 0; i < pattern.size(); ++i) {
@@ -116,9 +116,8 @@ inline std::string format_filename(std::string_view pattern, const Trainer& trai
     if (field == ".updater.epoch") return trainer.updater().epoch();
     if (field == ".updater.epoch_detail") return trainer.updater().epoch_detail();
     if (field == ".elapsed_time") return trainer.elapsed_time();
-    throw ArgumentError(
-        concat("[filename] \"", pattern, "\": a trainer has no {", field,
-               "}; there are {.updater.iteration} {.updater.epoch} {.updater.epoch_detail} {.elapsed_time}"));
+    throw ArgumentError("[filename] \"", pattern, "\": a trainer has no {", field,
+                        "}; there are {.updater.iteration} {.updater.epoch} {.updater.epoch_detail} {.elapsed_time}");
   });
 }
 

@@ -55,7 +55,7 @@ class Value : public std::variant<std::nullptr_t, bool, std::int64_t, double, st
   template <class T>
   const T& as(std::string_view wanted) const {
     if (const auto* value = std::get_if<T>(this)) return *value;
-    throw SerializationError(concat("[json] ", wanted, " is wanted, there is something else"));
+    throw SerializationError("[json] ", wanted, " is wanted, there is something else");
   }
 };
 
@@ -191,7 +191,7 @@ class Parser {
   static constexpr int max_depth = 100;
 
   [[noreturn]] void fail(std::string_view reason) const {
-    throw SerializationError(concat("[json] ", source_, ": ", reason, " at character ", at_));
+    throw SerializationError("[json] ", source_, ": ", reason, " at character ", at_);
   }
   void skip_blanks() {
     while (at_ < text_.size() && std::string_view(" \t\r\n").find(text_[at_]) != std::string_view::npos) ++at_;

@@ -74,8 +74,8 @@ class BatchFunction {
     } else if constexpr (std::is_invocable_v<F&, const Batch&>) {
       return result([&]() -> decltype(auto) { return std::invoke(function, batch); });
     } else {
-      throw ArgumentError(concat("[updater] the model or loss function cannot be called with the ", batch.size(),
-                                 " field(s) of a batch"));
+      throw ArgumentError("[updater] the model or loss function cannot be called with the ", batch.size(),
+                          " field(s) of a batch");
     }
   }
   template <class Call>
@@ -106,7 +106,7 @@ class Named {
     for (const auto& [known, object] : items_) {
       if (known == name) return *object;
     }
-    throw ArgumentError(concat("[StandardUpdater] there is no ", what, " '", name, "'"));
+    throw ArgumentError("[StandardUpdater] there is no ", what, " '", name, "'");
   }
 
  private:
@@ -190,7 +190,7 @@ class StandardUpdater : public Updater {
   Batch next_batch(std::string_view name = "main") {
     const auto minibatch = iterator(name).next();
     if (!minibatch) {
-      throw ArgumentError(concat("[StandardUpdater] iterator '", name, "' has no more minibatches: it must repeat"));
+      throw ArgumentError("[StandardUpdater] iterator '", name, "' has no more minibatches: it must repeat");
     }
     return options_.converter(*minibatch, options_.device.value_or(current_device()));
   }

@@ -19,8 +19,7 @@ inline void write_text_file(const std::filesystem::path& path, std::string_view 
     const bool written = file && std::fwrite(text.data(), 1, text.size(), file) == text.size();
     const bool closed = file && std::fclose(file) == 0;
     if (!written || !closed) {
-      throw FileError(
-          concat("[file] ", path.string(), ": cannot be written: ", std::string_view(std::strerror(errno))));
+      throw FileError("[file] ", path.string(), ": cannot be written: ", std::string_view(std::strerror(errno)));
     }
   });
 }

@@ -32,7 +32,7 @@ class TextOutput {
   void write(std::string_view text) const {
     if (write_) return write_(text);
     if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
-      throw FileError(concat("[output] standard output cannot be written: ", std::string_view(std::strerror(errno))));
+      throw FileError("[output] standard output cannot be written: ", std::string_view(std::strerror(errno)));
     }
   }
 

@@ -97,7 +97,7 @@ class Trainer {
     for (const auto& entry : extensions_) {
       if (entry.extension->name() == name) return *entry.extension;
     }
-    throw ArgumentError(concat("[trainer] there is no extension '", name, "'"));
+    throw ArgumentError("[trainer] there is no extension '", name, "'");
   }
 
   /// Trains. What an iteration throws comes out here, after all extensions have been told. Throws FileError when `out`
@@ -166,9 +166,9 @@ class Trainer {
         s("extension_triggers/" + name, entry.trigger);
       } catch (const SerializationError& error) {
         if (!s.is_loading()) throw;
-        throw SerializationError(concat(error.what(), "\nThe extension '", name,
-                                        "' cannot go on from there. If the training that was saved did not have it, "
-                                        "load with {.strict = false}: it then starts anew"));
+        throw SerializationError(error.what(), "\nThe extension '", name,
+                                 "' cannot go on from there. If the training that was saved did not have it, "
+                                 "load with {.strict = false}: it then starts anew");
       }
     }
     double elapsed = elapsed_time();

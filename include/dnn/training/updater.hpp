@@ -43,7 +43,7 @@ class Updater {
     for (const auto& [known, optimizer] : optimizers()) {
       if (known == name) return *optimizer;
     }
-    throw ArgumentError(concat("[updater] there is no optimizer '", name, "'"));
+    throw ArgumentError("[updater] there is no optimizer '", name, "'");
   }
 
   /// Called at the end of the training: ends the threads of iterators.

@@ -119,7 +119,7 @@ struct SoftmaxNode final : FunctionNode {
   explicit SoftmaxNode(int over) : axis(over) {}
   std::string_view name() const override { return Log ? "LogSoftmax" : "Softmax"; }
   void check(std::span<const Array> x) const override {
-    if (!is_float(x[0].dtype())) throw DTypeError(concat("[", name(), "] takes a float dtype, not ", x[0].dtype()));
+    if (!is_float(x[0].dtype())) throw DTypeError("[", name(), "] takes a float dtype, not ", x[0].dtype());
   }
   Arrays forward(std::span<const Array> x) override {
     retain_outputs({0});

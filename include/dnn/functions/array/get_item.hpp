@@ -86,7 +86,7 @@ struct Selection {
       else if (i.kind != Index::Kind::axis) ++named;
     }
     if (ellipses > 1) throw IndexError("[get_item] more than one ellipsis");
-    if (named > source.ndim()) throw IndexError(concat("[get_item] ", named, " indices for shape ", source));
+    if (named > source.ndim()) throw IndexError("[get_item] ", named, " indices for shape ", source);
 
     int axis = 0;
     bool closed = false;  // something else stood between two index arrays
@@ -158,8 +158,7 @@ struct Selection {
   std::int64_t stride(int axis) const noexcept { return strides_of(source)[static_cast<std::size_t>(axis)]; }
   std::int64_t wrapped(std::int64_t i, int axis) const {
     const auto n = source[axis], w = i < 0 ? i + n : i;
-    if (w < 0 || w >= n)
-      throw IndexError(concat("[get_item] index ", i, " is out of range for axis ", axis, " of length ", n));
+    if (w < 0 || w >= n) throw IndexError("[get_item] index ", i, " is out of range for axis ", axis, " of length ", n);
     return w;
   }
   void add_axis(std::int64_t size, std::int64_t step) {
@@ -184,12 +183,11 @@ struct Selection {
   }
   /// A bool array becomes one index array for each of its axes.
   void add_array(const Array& array, int& axis) {
-    if (is_float(array.dtype())) throw IndexError(concat("[get_item] index arrays are integers or bools, not ", array));
+    if (is_float(array.dtype())) throw IndexError("[get_item] index arrays are integers or bools, not ", array);
     if (array.dtype() != boolean) return add_places(array.to(int64), axis++);
     const int count = array.ndim();
     if (count == 0 || array.shape() != source.slice(axis, axis + count)) {
-      throw IndexError(
-          concat("[get_item] a bool index of shape ", array.shape(), " does not fit axis ", axis, " of ", source));
+      throw IndexError("[get_item] a bool index of shape ", array.shape(), " does not fit axis ", axis, " of ", source);
     }
     std::vector<std::int64_t> hits;
     const bool* mask = array.data<bool>();

@@ -18,7 +18,7 @@ inline Variable permutate(const Variable& x, const Array& indices, const Permuta
   const int along = normalize_axis(options.axis, x.ndim(), "permutate");
   const auto n = x.shape()[along];
   if (is_float(indices.dtype()) || indices.dtype() == boolean) {
-    throw DTypeError(concat("[permutate] indices are integers, not ", indices));
+    throw DTypeError("[permutate] indices are integers, not ", indices);
   }
   DNN_EXPECT("permutate", indices.shape() == Shape{n});
   const Array order = indices.to(int64);
@@ -26,7 +26,7 @@ inline Variable permutate(const Variable& x, const Array& indices, const Permuta
   for (std::int64_t i = 0; i < n; ++i) {
     const auto to = order.data<std::int64_t>()[i];
     if (to < 0 || to >= n || inverse.data<std::int64_t>()[to] >= 0) {
-      throw ArgumentError(concat("[permutate] indices[", i, "] = ", to, ": not a permutation of ", n, " elements"));
+      throw ArgumentError("[permutate] indices[", i, "] = ", to, ": not a permutation of ", n, " elements");
     }
     inverse.data<std::int64_t>()[to] = i;
   }

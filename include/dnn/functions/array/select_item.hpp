@@ -11,12 +11,12 @@ namespace dnn::inline DNN_ABI::inline functions {
 inline Variable select_item(const Variable& x, const Array& t) {
   DNN_EXPECT("select_item", x.ndim() == 2);
   DNN_EXPECT("select_item", t.shape() == x.shape().slice(0, 1));
-  if (is_float(t.dtype()) || t.dtype() == boolean) throw DTypeError(concat("[select_item] t holds integers, not ", t));
+  if (is_float(t.dtype()) || t.dtype() == boolean) throw DTypeError("[select_item] t holds integers, not ", t);
   const Array columns = t.to(int64);
   for (std::int64_t i = 0; i < t.size(); ++i) {
     const auto column = columns.data<std::int64_t>()[i];
     if (column < 0 || column >= x.shape()[1]) {
-      throw IndexError(concat("[select_item] t[", i, "] = ", column, " is not one of ", x.shape()[1], " columns"));
+      throw IndexError("[select_item] t[", i, "] = ", column, " is not one of ", x.shape()[1], " columns");
     }
   }
   return get_item(x, {arange(t.size()), columns});

@@ -55,7 +55,7 @@ inline Variable transpose(const Variable& x, std::span<const int> axes) {
   bool moves = false;
   for (std::size_t i = 0; i < axes.size(); ++i) {
     order[i] = normalize_axis(axes[i], x.ndim(), "transpose");
-    if (seen >> order[i] & 1) throw ArgumentError(concat("[transpose] axis ", axes[i], " is named twice"));
+    if (seen >> order[i] & 1) throw ArgumentError("[transpose] axis ", axes[i], " is named twice");
     seen |= 1u << order[i];
     moves = moves || order[i] != static_cast<int>(i);
   }

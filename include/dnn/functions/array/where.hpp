@@ -36,7 +36,7 @@ class Where final : public FunctionNode {
   std::string_view name() const override { return "Where"; }
   bool takes_16bit_floats() const override { return true; }
   void check(std::span<const Array> x) const override {
-    if (condition_.dtype() != boolean) throw DTypeError(concat("[where] the condition is ", condition_, ", not bool"));
+    if (condition_.dtype() != boolean) throw DTypeError("[where] the condition is ", condition_, ", not bool");
     DNN_EXPECT("where", x[0].dtype() == x[1].dtype());
     DNN_EXPECT("where", condition_.device() == x[0].device());
   }

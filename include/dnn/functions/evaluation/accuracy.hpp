@@ -50,8 +50,7 @@ inline Variable accuracy(const Variable& y, const Array& t, std::optional<std::i
   for (std::size_t i = 0; i < label.size(); ++i) {
     if (ignore_label && label[i] == *ignore_label) continue;
     if (label[i] >= classes) {
-      throw ArgumentError(
-          concat("[accuracy] label ", label[i], " at index ", i, " is out of range for ", classes, " classes"));
+      throw ArgumentError("[accuracy] label ", label[i], " at index ", i, " is out of range for ", classes, " classes");
     }
     ++count;
     right += guess[i] == label[i];

@@ -20,7 +20,7 @@ enum class Reduce : std::uint8_t {
 namespace nodes {
 
 [[noreturn]] inline void unknown_reduction(std::string_view op, std::string_view known) {
-  throw ArgumentError(concat("[", op, "] reduce is none of ", known));
+  throw ArgumentError("[", op, "] reduce is none of ", known);
 }
 
 /// `losses` reduced by sum, mean over all elements, or not at all.

@@ -57,7 +57,7 @@ class GradientWithoutDerivative final : public FunctionNode {
   bool takes_16bit_floats() const override { return true; }
   Arrays forward(std::span<const Array>) override { return {gradient_}; }
   Variables backward(const Variables&) override {
-    throw GradientError(concat("[", name_, "] has no second derivative", advice_));
+    throw GradientError("[", name_, "] has no second derivative", advice_);
   }
 
  private:

@@ -28,7 +28,7 @@ Array arg_extreme(std::string_view op, const Array& x, std::optional<int> axis) 
   const Array flat = axis ? x : x.reshape({-1});
   const int over = axis ? normalize_axis(*axis, x.ndim(), op) : 0;
   const Shape& shape = flat.shape();
-  if (shape[over] == 0) throw ArgumentError(concat("[", op, "] nothing to choose from along axis ", over, " of ", x));
+  if (shape[over] == 0) throw ArgumentError("[", op, "] nothing to choose from along axis ", over, " of ", x);
   const auto outer = shape.slice(0, over).size(), inner = shape.slice(over + 1, shape.ndim()).size();
   Array y(shape.without(over), int32, x.device());
   const auto run = [&]<class T>(std::type_identity<T>, const Array& values) {

@@ -184,7 +184,7 @@ inline Variable operator+(const Variable& a, double b) { return elementwise(func
 inline Variable operator-(const Variable& a, double b) { return a + -b; }
 inline Variable operator*(const Variable& a, double b) { return elementwise(functions::nodes::MulConstant{b}, a); }
 inline Variable operator/(const Variable& a, double b) {
-  if (a.defined() && !is_float(a.dtype())) throw DTypeError(concat("[Div] takes a float dtype, not ", a.array()));
+  if (a.defined() && !is_float(a.dtype())) throw DTypeError("[Div] takes a float dtype, not ", a.array());
   return a * (1 / b);
 }
 inline Variable operator+(double a, const Variable& b) { return b + a; }

@@ -16,7 +16,7 @@ namespace dnn::inline DNN_ABI::inline functions {
 
 /// Throws DTypeError for integers, IndexError for an axis out of range, ArgumentError for one named twice.
 inline Variable average(const Variable& x, const Axes& axis = {}, bool keepdims = false) {
-  if (!is_float(x.dtype())) throw DTypeError(concat("[average] takes a float dtype, not ", x.dtype()));
+  if (!is_float(x.dtype())) throw DTypeError("[average] takes a float dtype, not ", x.dtype());
   // The sum may exceed what a 16-bit float holds, the mean does not.
   if (is_16bit_float(x.dtype())) return cast(average(cast(x, float32), axis, keepdims), x.dtype());
   const Variable total = sum(x, axis, keepdims);
@@ -24,7 +24,7 @@ inline Variable average(const Variable& x, const Axes& axis = {}, bool keepdims 
 }
 /// Throws ArgumentError unless the weights have x's dtype and fit, and as above.
 inline Variable average(const Variable& x, const Axes& axis, const Variable& weights, bool keepdims = false) {
-  if (!is_float(x.dtype())) throw DTypeError(concat("[average] takes a float dtype, not ", x.dtype()));
+  if (!is_float(x.dtype())) throw DTypeError("[average] takes a float dtype, not ", x.dtype());
   DNN_EXPECT("average", x.dtype() == weights.dtype());
   if (is_16bit_float(x.dtype())) {
     return cast(average(cast(x, float32), axis, cast(weights, float32), keepdims), x.dtype());

@@ -38,7 +38,7 @@ struct Compare {
 };
 
 inline Array compare(Relation relation, const Array& a, const Array& b) {
-  if (a.device() != b.device()) throw DeviceError(concat("[compare] operands on ", a.device(), " and ", b.device()));
+  if (a.device() != b.device()) throw DeviceError("[compare] operands on ", a.device(), " and ", b.device());
   const DType common = promote(a.dtype(), b.dtype());
   const Array left = a.to(common), right = b.to(common);
   Array y(broadcast_shapes(a.shape(), b.shape(), "compare"), boolean, a.device());
@@ -56,7 +56,7 @@ inline Array comparable(double number, const Array& x) {
 }
 
 inline const Array& logical(const Array& x, std::string_view op) {
-  if (x.dtype() != boolean) throw DTypeError(concat("[", op, "] takes bool arrays, not ", x));
+  if (x.dtype() != boolean) throw DTypeError("[", op, "] takes bool arrays, not ", x);
   return x;
 }
 

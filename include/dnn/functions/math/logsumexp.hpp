@@ -37,7 +37,7 @@ struct LogSumExp final : FunctionNode {
   explicit LogSumExp(const Axes& over) : axes(over) {}
   std::string_view name() const override { return "LogSumExp"; }
   void check(std::span<const Array> x) const override {
-    if (!is_float(x[0].dtype())) throw DTypeError(concat("[logsumexp] takes a float dtype, not ", x[0].dtype()));
+    if (!is_float(x[0].dtype())) throw DTypeError("[logsumexp] takes a float dtype, not ", x[0].dtype());
   }
   Arrays forward(std::span<const Array> x) override {
     mask = axes.mask(x[0].ndim(), "logsumexp");

@@ -31,7 +31,7 @@ struct MatMul final : FunctionNode {
   std::string_view name() const override { return "MatMul"; }
   void check(std::span<const Array> x) const override {
     const Shape &a = x[0].shape(), &b = x[1].shape();
-    if (!is_float(x[0].dtype())) throw DTypeError(concat("[matmul] takes float dtypes, not ", x[0].dtype()));
+    if (!is_float(x[0].dtype())) throw DTypeError("[matmul] takes float dtypes, not ", x[0].dtype());
     DNN_EXPECT("matmul", x[0].dtype() == x[1].dtype());
     const auto a_columns = a[a.ndim() - (options.transa ? 2 : 1)], b_rows = b[b.ndim() - (options.transb ? 1 : 2)];
     DNN_EXPECT("matmul", a_columns == b_rows);

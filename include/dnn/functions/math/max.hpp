@@ -21,8 +21,7 @@ struct Extreme final : FunctionNode {
     const unsigned over = axes.mask(x[0].ndim(), name());
     for (int i = 0; i < x[0].ndim(); ++i) {
       if (over >> i & 1 && x[0].shape()[i] == 0) {
-        throw ArgumentError(
-            concat("[", name(), "] axis ", i, " of shape ", x[0].shape(), " is empty: there is no extreme"));
+        throw ArgumentError("[", name(), "] axis ", i, " of shape ", x[0].shape(), " is empty: there is no extreme");
       }
     }
   }

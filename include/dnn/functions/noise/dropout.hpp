@@ -31,7 +31,7 @@ class Dropout final : public FunctionNode {
 
   std::string_view name() const override { return "Dropout"; }
   void check(std::span<const Array> x) const override {
-    if (!is_float(x[0].dtype())) throw DTypeError(concat("[dropout] takes a float dtype, not ", x[0].dtype()));
+    if (!is_float(x[0].dtype())) throw DTypeError("[dropout] takes a float dtype, not ", x[0].dtype());
   }
   Arrays forward(std::span<const Array> x) override {
     if (!mask_.defined()) draw(x[0]);

@@ -70,7 +70,7 @@ class PoolingNode : public FunctionNode {
  public:
   explicit PoolingNode(const kernels::Window2D& window) : window_(window) {}
   void check(std::span<const Array> x) const override {
-    if (!is_float(x[0].dtype())) throw DTypeError(concat("[", name(), "] takes a float dtype, not ", x[0].dtype()));
+    if (!is_float(x[0].dtype())) throw DTypeError("[", name(), "] takes a float dtype, not ", x[0].dtype());
   }
 
  protected:

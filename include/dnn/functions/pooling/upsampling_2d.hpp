@@ -14,7 +14,7 @@ inline Variable upsampling_2d(const Variable& x, const Array& indices, Pair ksiz
                               const Unpooling2DOptions& options = {}) {
   const auto window = nodes::unpooling_window("upsampling_2d", x.shape(), ksize, options);
   DNN_EXPECT("upsampling_2d", indices.shape() == x.shape());
-  if (is_float(indices.dtype())) throw DTypeError(concat("[upsampling_2d] indices are integers, not ", indices));
+  if (is_float(indices.dtype())) throw DTypeError("[upsampling_2d] indices are integers, not ", indices);
   const Array cells = indices.to(int64);
   for (const auto index : cells.span<std::int64_t>()) {
     DNN_EXPECT("upsampling_2d", index >= 0);

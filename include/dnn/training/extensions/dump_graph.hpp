@@ -36,7 +36,7 @@ class DumpGraph : public Extension {
     called_ = true;
     finalize();
     const Variable& root = trainer.observation()[root_name_].variable();
-    if (!root.defined()) throw ArgumentError(concat("[DumpGraph] '", root_name_, "' is a number, not a variable"));
+    if (!root.defined()) throw ArgumentError("[DumpGraph] '", root_name_, "' is a number, not a variable");
     write_text_file(trainer.out() / options_.filename, build_computational_graph({root}, options_.graph).dump());
   }
   void finalize() override {

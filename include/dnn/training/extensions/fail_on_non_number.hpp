@@ -18,8 +18,8 @@ class FailOnNonNumber : public Extension {
     for (const auto& [name, optimizer] : trainer.updater().optimizers()) {
       for (const auto& [path, parameter] : dnn::detail::namedparams(optimizer->target())) {
         if (!parameter.is_initialized() || all_finite(parameter.array())) continue;
-        throw NonFiniteError(concat("[FailOnNonNumber] parameter ", path, " of optimizer '", name,
-                                    "' is not finite after iteration ", trainer.updater().iteration()));
+        throw NonFiniteError("[FailOnNonNumber] parameter ", path, " of optimizer '", name,
+                             "' is not finite after iteration ", trainer.updater().iteration());
       }
     }
   }

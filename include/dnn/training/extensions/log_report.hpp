@@ -86,7 +86,7 @@ class LogReport : public Extension {
   std::string filename() const {
     return format_pattern(*options_.filename, [&](std::string_view field) -> json::Value {
       if (const auto* value = find(log_.back(), field)) return *value;
-      throw ArgumentError(concat("[LogReport] \"", *options_.filename, "\": the entry has no '", field, "'"));
+      throw ArgumentError("[LogReport] \"", *options_.filename, "\": the entry has no '", field, "'");
     });
   }
 

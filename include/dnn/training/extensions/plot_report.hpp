@@ -36,7 +36,7 @@ class PlotReport : public Extension {
  public:
   explicit PlotReport(std::vector<std::string> y_keys, PlotReportOptions options = {}) : options_(std::move(options)) {
     if (!options_.filename.ends_with(".svg")) {
-      throw ArgumentError(concat("[PlotReport] plots are SVG files: \"", options_.filename, "\" does not end in .svg"));
+      throw ArgumentError("[PlotReport] plots are SVG files: \"", options_.filename, "\" does not end in .svg");
     }
     for (auto& key : y_keys) series_.push_back({std::move(key)});
   }
@@ -61,7 +61,7 @@ class PlotReport : public Extension {
     if (options_.x_key == "iteration") x = static_cast<double>(trainer.updater().iteration());
     else if (options_.x_key == "epoch") x = static_cast<double>(trainer.updater().epoch());
     else if (const auto* value = mean(options_.x_key)) x = *value;
-    else throw ArgumentError(concat("[PlotReport] the x_key '", options_.x_key, "' was not observed"));
+    else throw ArgumentError("[PlotReport] the x_key '", options_.x_key, "' was not observed");
     bool any = false;
     for (auto& series : series_) {
       if (const auto* y = mean(series.name)) series.points.emplace_back(x, *y);
@@ -101,8 +101,7 @@ class PlotReport : public Extension {
       for (auto& series : series_) {
         if (series.name != name) continue;
         for (const auto& point : points.array()) {
-          if (point.array().size() != 2)
-            throw SerializationError(concat("[PlotReport] ", key, ": a point has two numbers"));
+          if (point.array().size() != 2) throw SerializationError("[PlotReport] ", key, ": a point has two numbers");
           series.points.emplace_back(point.array()[0].number(), point.array()[1].number());
         }
       }

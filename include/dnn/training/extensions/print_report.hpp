@@ -32,7 +32,7 @@ class PrintReport : public Extension {
 
   void operator()(Trainer& trainer) override {
     auto* report = dynamic_cast<LogReport*>(&trainer.extension(options_.log_report));
-    if (!report) throw ArgumentError(concat("[PrintReport] extension '", options_.log_report, "' is not a LogReport"));
+    if (!report) throw ArgumentError("[PrintReport] extension '", options_.log_report, "' is not a LogReport");
     print(report->log());
   }
 

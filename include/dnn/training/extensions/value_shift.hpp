@@ -79,7 +79,7 @@ class ExponentialShift : public ValueShift {
  public:
   ExponentialShift(std::string attribute, double rate, ShiftOptions options = {})
       : ValueShift(std::move(attribute), options.init, options.optimizer), rate_(rate), target_(options.target) {
-    if (rate < 0) throw ArgumentError(concat("[ExponentialShift] rate >= 0 does not hold: ", rate, " < 0"));
+    if (rate < 0) throw ArgumentError("[ExponentialShift] rate >= 0 does not hold: ", rate, " < 0");
   }
   std::string default_name() const override { return "ExponentialShift"; }
 
@@ -102,7 +102,7 @@ class StepShift : public ValueShift {
         gamma_(gamma),
         step_(step),
         target_(options.target) {
-    if (!(step > 0)) throw ArgumentError(concat("[StepShift] step > 0 does not hold: ", step, " <= 0"));
+    if (!(step > 0)) throw ArgumentError("[StepShift] step > 0 does not hold: ", step, " <= 0");
   }
   std::string default_name() const override { return "StepShift"; }
 
@@ -125,7 +125,7 @@ class InverseShift : public ValueShift {
         gamma_(gamma),
         power_(power),
         target_(options.target) {
-    if (gamma < 0) throw ArgumentError(concat("[InverseShift] gamma >= 0 does not hold: ", gamma, " < 0"));
+    if (gamma < 0) throw ArgumentError("[InverseShift] gamma >= 0 does not hold: ", gamma, " < 0");
   }
   std::string default_name() const override { return "InverseShift"; }
 
@@ -148,8 +148,7 @@ class PolynomialShift : public ValueShift {
         rate_(rate),
         max_count_(max_count),
         target_(options.target) {
-    if (!(max_count > 0))
-      throw ArgumentError(concat("[PolynomialShift] max_count > 0 does not hold: ", max_count, " <= 0"));
+    if (!(max_count > 0)) throw ArgumentError("[PolynomialShift] max_count > 0 does not hold: ", max_count, " <= 0");
   }
   std::string default_name() const override { return "PolynomialShift"; }
 

@@ -76,8 +76,8 @@ class VariableStatistics : public Extension {
   explicit VariableStatistics(SerializableRef model, VariableStatisticsOptions options = {})
       : model_(model), options_(std::move(options)) {
     if (options_.filename && !options_.filename->ends_with(".svg")) {
-      throw ArgumentError(
-          concat("[VariableStatistics] plots are SVG files: \"", *options_.filename, "\" does not end in .svg"));
+      throw ArgumentError("[VariableStatistics] plots are SVG files: \"", *options_.filename,
+                          "\" does not end in .svg");
     }
   }
 
@@ -160,8 +160,7 @@ class VariableStatistics : public Extension {
       auto& points = loaded.emplace_back(path, Points{}).second;
       for (const auto& point : list.array()) {
         const auto& numbers = point.array();
-        if (numbers.size() != 3)
-          throw SerializationError(concat("[VariableStatistics] ", key, ": a point has three numbers"));
+        if (numbers.size() != 3) throw SerializationError("[VariableStatistics] ", key, ": a point has three numbers");
         points.push_back({numbers[0].number(), numbers[1].number(), numbers[2].number()});
       }
     }

@@ -26,7 +26,7 @@ class BestValueTrigger {
       summary_.add(key_, value->number(), value->weight());
     }
     if (!interval_trigger_(trainer)) return false;
-    if (summary_.empty()) throw ArgumentError(concat("[BestValueTrigger] nothing was observed as '", key_, "'"));
+    if (summary_.empty()) throw ArgumentError("[BestValueTrigger] nothing was observed as '", key_, "'");
     const double value = summary_.compute_mean()[0].second;
     summary_.clear();
     if (best_value_ && !is_better_(value, *best_value_)) return false;

@@ -31,8 +31,7 @@ class EarlyStoppingTrigger {
   explicit EarlyStoppingTrigger(EarlyStoppingOptions options = {}) : options_(std::move(options)) {
     const auto& mode = options_.mode;
     if (mode != "auto" && mode != "max" && mode != "min") {
-      throw ArgumentError(
-          concat("[EarlyStoppingTrigger] the mode is \"auto\", \"max\" or \"min\", not \"", mode, "\""));
+      throw ArgumentError("[EarlyStoppingTrigger] the mode is \"auto\", \"max\" or \"min\", not \"", mode, "\"");
     }
     DNN_EXPECT("EarlyStoppingTrigger", options_.patience >= 1);
     maximize_ = mode == "max" || (mode == "auto" && options_.monitor.find("accuracy") != std::string::npos);

@@ -51,7 +51,7 @@ inline double whole_periods(double value, double period) {
 /// Throws ArgumentError unless `unit` is "epoch" or "iteration".
 inline void expect_unit(std::string_view trigger, std::string_view unit) {
   if (unit != "epoch" && unit != "iteration") {
-    throw ArgumentError(concat("[", trigger, "] the unit is \"epoch\" or \"iteration\", not \"", unit, "\""));
+    throw ArgumentError("[", trigger, "] the unit is \"epoch\" or \"iteration\", not \"", unit, "\"");
   }
 }
 
@@ -63,7 +63,7 @@ class IntervalTrigger {
  public:
   IntervalTrigger(double period, std::string_view unit) : period_(period), unit_(unit) {
     detail::expect_unit("IntervalTrigger", unit);
-    if (!(period > 0)) throw ArgumentError(concat("[IntervalTrigger] period > 0 does not hold: ", period, " <= 0"));
+    if (!(period > 0)) throw ArgumentError("[IntervalTrigger] period > 0 does not hold: ", period, " <= 0");
   }
 
   bool operator()(Trainer& trainer) {

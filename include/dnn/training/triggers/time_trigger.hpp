@@ -9,7 +9,7 @@ namespace dnn::inline DNN_ABI::training::triggers {
 class TimeTrigger {
  public:
   explicit TimeTrigger(double period) : period_(period), next_time_(period) {
-    if (!(period > 0)) throw ArgumentError(concat("[TimeTrigger] period > 0 does not hold: ", period, " <= 0"));
+    if (!(period > 0)) throw ArgumentError("[TimeTrigger] period > 0 does not hold: ", period, " <= 0");
   }
 
   bool operator()(Trainer& trainer) {
