@@ -48,7 +48,7 @@ struct BackwardOptions {
 namespace detail {
 
 /// What copies of a Variable share.
-struct VariableBody : RefCounted {
+struct VariableBody : RefCounted, Pooled {
   using Disposable = VariableBody;
 
   VariableBody() = default;
@@ -141,7 +141,7 @@ class Variable {
 };
 
 /// A variable's place in the graph. Survives its data.
-class VariableNode final : public RefCounted {
+class VariableNode final : public RefCounted, public Pooled {
  public:
   explicit VariableNode(detail::VariableBody* owner) noexcept
       : body(owner), shape(owner->data.shape()), dtype(owner->data.dtype()), requires_grad(owner->requires_grad) {}
@@ -167,7 +167,7 @@ class VariableNode final : public RefCounted {
 ///       Variables backward(const Variables& gy) override { return {gy[0] * retained_input(0) * 2}; }
 ///     };
 ///     inline Variable square(const Variable& x) { return call(make_ref<Square>(), x); }
-class FunctionNode : public RefCounted {
+class FunctionNode : public RefCounted, public Pooled {
  public:
   using Disposable = FunctionNode;
 

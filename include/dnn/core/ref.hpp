@@ -22,6 +22,8 @@ class RefCounted {
     if (count_.load(std::memory_order_acquire) == 1) return true;
     return count_.fetch_sub(1, std::memory_order_acq_rel) == 1;
   }
+  /// Of a new object that nobody else knows yet.
+  void retain_first() const noexcept { count_.store(1, std::memory_order_relaxed); }
   bool unique() const noexcept { return count_.load(std::memory_order_acquire) == 1; }
 
  protected:
@@ -60,6 +62,14 @@ class Ref {
   }
   ~Ref() { reset(); }
 
+  /// Owns a new object: no count has to be raised that others may be changing.
+  static Ref of_new(T* object) noexcept {
+    object->retain_first();
+    Ref ref;
+    ref.object_ = object;
+    return ref;
+  }
+
   void reset() noexcept {
     T* const object = detach();
     if (!object || !object->release()) return;
@@ -85,7 +95,7 @@ class Ref {
 
 template <class T, class... Args>
 Ref<T> make_ref(Args&&... args) {
-  return Ref<T>(new T(std::forward<Args>(args)...));
+  return Ref<T>::of_new(new T(std::forward<Args>(args)...));
 }
 
 }  // namespace dnn::inline DNN_ABI

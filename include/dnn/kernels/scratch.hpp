@@ -13,10 +13,10 @@ template <class T>
 class Scratch {
  public:
   explicit Scratch(std::int64_t count)
-      : bytes_(static_cast<std::size_t>(count) * sizeof(T)), data_(static_cast<T*>(host_pool().allocate(bytes_))) {}
+      : bytes_(static_cast<std::size_t>(count) * sizeof(T)), data_(static_cast<T*>(allocate_host(bytes_))) {}
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
-  ~Scratch() { host_pool().deallocate(data_, bytes_); }
+  ~Scratch() { deallocate_host(data_, bytes_); }
 
   T* data() const noexcept { return data_; }
 

@@ -1,17 +1,31 @@
 /// The caching allocator of host memory: freed blocks are kept by size and handed out again, so a training loop
-/// allocates from the system only in its first iteration.
+/// allocates from the system only in its first iteration. Small blocks, which graphs are made of, are kept by each
+/// thread for itself: they come and go without a lock.
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <new>
 #include <vector>
 
 #include "dnn/core/error.hpp"
 #include "dnn/core/text.hpp"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define DNN_ADDRESS_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define DNN_ADDRESS_SANITIZER 1
+#endif
+#endif
+#ifndef DNN_ADDRESS_SANITIZER
+#define DNN_ADDRESS_SANITIZER 0
+#endif
 
 namespace dnn::inline DNN_ABI {
 
@@ -114,8 +128,142 @@ inline HostPool& host_pool() {
   return pool;
 }
 
-/// Returns cached memory to the system.
-inline void empty_cache() noexcept { host_pool().empty_cache(); }
-inline PoolStatistics memory_statistics() noexcept { return host_pool().statistics(); }
+namespace detail {
+
+/// Blocks of up to 1 KiB that one thread has freed, for its next allocations.
+class ThreadCache {
+ public:
+  static constexpr std::size_t largest = 1024;
+
+  /// Precondition, here and below: `bytes` is at most `largest`.
+  void* allocate(std::size_t bytes) {
+    List& list = list_of(bytes);
+    Block* block = list.first;
+    if (!block) [[unlikely]] return allocate_shared(bytes);
+    list.first = block->next;
+    list.set_count(list.count() - 1);
+    return block;
+  }
+  void deallocate(void* memory, std::size_t bytes) noexcept {
+    List& list = list_of(bytes);
+    if (list.count() >= limit_) [[unlikely]] return host_pool().deallocate(memory, bytes);
+    list.first = std::construct_at(static_cast<Block*>(memory), list.first);
+    list.set_count(list.count() + 1);
+  }
+  /// Gives everything to the pool.
+  void flush() noexcept {
+    for (std::size_t i = 0; i < lists_.size(); ++i) {
+      while (Block* block = lists_[i].first) {
+        lists_[i].first = block->next;
+        host_pool().deallocate(block, (i + 1) * granule);
+      }
+      lists_[i].set_count(0);
+    }
+  }
+
+  /// Bytes in the lists of all threads.
+  static std::size_t cached_bytes() noexcept {
+    std::lock_guard lock(registry().mutex);
+    std::size_t bytes = 0;
+    for (const ThreadCache* cache = registry().first; cache; cache = cache->next_) {
+      for (std::size_t i = 0; i < cache->lists_.size(); ++i) bytes += cache->lists_[i].count() * (i + 1) * granule;
+    }
+    return bytes;
+  }
+
+  static ThreadCache& current() noexcept {
+    // Not destroyed when the thread ends: destructors that run later than its `Registration` still free memory.
+    static thread_local constinit ThreadCache cache;
+    return cache;
+  }
+
+ private:
+  static constexpr std::size_t granule = HostPool::alignment;
+  static constexpr std::uint32_t most = 4096;
+
+  struct Block {
+    Block* next;
+  };
+  struct List {
+    Block* first = nullptr;
+    /// Changed by its thread alone, but read for statistics by others.
+    std::atomic<std::uint32_t> size{0};
+
+    std::uint32_t count() const noexcept { return size.load(std::memory_order_relaxed); }
+    void set_count(std::uint32_t n) noexcept { size.store(n, std::memory_order_relaxed); }
+  };
+  struct Registry {
+    std::mutex mutex;
+    ThreadCache* first = nullptr;
+  };
+  /// From a thread's first allocation to its end.
+  struct Registration {
+    ThreadCache& cache;
+
+    explicit Registration(ThreadCache& own) : cache(own) {
+      std::lock_guard lock(registry().mutex);
+      cache.next_ = registry().first;
+      registry().first = &cache;
+      cache.limit_ = most;
+    }
+    ~Registration() {
+      cache.limit_ = 0;
+      cache.flush();
+      std::lock_guard lock(registry().mutex);
+      ThreadCache** link = &registry().first;
+      while (*link != &cache) link = &(*link)->next_;
+      *link = cache.next_;
+    }
+  };
+  static Registry& registry() noexcept {
+    static Registry& registry = *new Registry;
+    return registry;
+  }
+
+  List& list_of(std::size_t bytes) noexcept { return lists_[bytes == 0 ? 0 : (bytes - 1) / granule]; }
+  [[gnu::noinline, gnu::cold]] void* allocate_shared(std::size_t bytes) {
+    static thread_local Registration registration(*this);
+    return host_pool().allocate(bytes);
+  }
+
+  std::array<List, largest / granule> lists_{};
+  std::uint32_t limit_ = 0;
+  ThreadCache* next_ = nullptr;
+};
+
+}  // namespace detail
+
+/// Memory of the process's pool: at least `bytes`, aligned to 64. Throws Error as `HostPool::allocate`.
+inline void* allocate_host(std::size_t bytes) {
+  if (bytes <= detail::ThreadCache::largest) return detail::ThreadCache::current().allocate(bytes);
+  return host_pool().allocate(bytes);
+}
+/// Takes back, on any thread, what `allocate_host(bytes)` gave.
+inline void deallocate_host(void* memory, std::size_t bytes) noexcept {
+  if (bytes <= detail::ThreadCache::largest) return detail::ThreadCache::current().deallocate(memory, bytes);
+  host_pool().deallocate(memory, bytes);
+}
+
+/// Base of objects that come and go with every operation: they live in the pool. (Under AddressSanitizer they do not, so
+/// that it sees who uses them too late.)
+struct Pooled {
+#if !DNN_ADDRESS_SANITIZER
+  static void* operator new(std::size_t bytes) { return allocate_host(bytes); }
+  static void operator delete(void* memory, std::size_t bytes) noexcept { deallocate_host(memory, bytes); }
+#endif
+};
+
+/// Returns cached memory to the system, but for the small blocks that other threads keep.
+inline void empty_cache() noexcept {
+  detail::ThreadCache::current().flush();
+  host_pool().empty_cache();
+}
+inline PoolStatistics memory_statistics() noexcept {
+  PoolStatistics statistics = host_pool().statistics();
+  const auto kept = detail::ThreadCache::cached_bytes();
+  statistics.bytes_in_use -= kept;
+  statistics.bytes_cached += kept;
+  return statistics;
+}
 
 }  // namespace dnn::inline DNN_ABI

@@ -16,8 +16,8 @@ class Storage final : public RefCounted {
   /// Uninitialised memory for `bytes` bytes on `device`. Header and data are one block of the pool.
   [[gnu::noinline]] static Ref<Storage> allocate(std::size_t bytes, Device device = current_device()) {
     if (bytes > std::numeric_limits<std::size_t>::max() / 2) throw Error("[memory] allocation size overflows");
-    void* block = host_pool().allocate(header_bytes + bytes);
-    return Ref<Storage>(std::construct_at(static_cast<Storage*>(block), bytes, device));
+    void* block = allocate_host(header_bytes + bytes);
+    return Ref<Storage>::of_new(std::construct_at(static_cast<Storage*>(block), bytes, device));
   }
 
   Storage(std::size_t bytes, Device device) noexcept : bytes_(bytes), device_(device) {}
@@ -32,7 +32,7 @@ class Storage final : public RefCounted {
   [[gnu::noinline]] friend void dispose(Storage* storage) noexcept {
     const auto block_bytes = header_bytes + storage->bytes_;
     std::destroy_at(storage);
-    host_pool().deallocate(storage, block_bytes);
+    deallocate_host(storage, block_bytes);
   }
 
   std::size_t bytes_;
