@@ -76,3 +76,22 @@ TEST_CASE("the pool serves several threads", "[memory]") {
   CHECK(pool.statistics().bytes_in_use == 0);
   pool.empty_cache();
 }
+
+TEST_CASE("small blocks may be freed by another thread than the one that took them", "[memory]") {
+  const auto before = memory_statistics().bytes_in_use;
+  constexpr std::size_t count = 10000;  // more than a thread keeps
+  std::vector<void*> blocks;
+  std::thread taker([&] {
+    for (std::size_t i = 0; i < count; ++i) blocks.push_back(std::memset(allocate_host(i % 1025), 0xff, i % 1025));
+  });
+  taker.join();
+  CHECK(memory_statistics().bytes_in_use >= before + count * 64);
+  std::thread([&] {
+    for (std::size_t i = 0; i < count; ++i) deallocate_host(blocks[i], i % 1025);
+    CHECK(memory_statistics().bytes_in_use == before);
+  }).join();
+  // What the threads kept has gone back to the pool.
+  CHECK(memory_statistics().bytes_in_use == before);
+  empty_cache();
+  CHECK(memory_statistics().bytes_cached == 0);
+}

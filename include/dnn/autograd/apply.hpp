@@ -16,11 +16,12 @@ namespace dnn::inline DNN_ABI {
 namespace detail {
 
 /// ` (inputs: x0 float32 (2, 3) '/predictor/l1/W', ...)`: what every failed check ends with.
-inline std::string describe_inputs(std::span<const Variable> inputs) {
+inline std::string describe_inputs(VariableRefs inputs) {
   std::string out = " (inputs:";
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    out += concat(i ? ", " : " ", inputs[i].defined() ? to_text(inputs[i].array()) : "undefined");
-    if (inputs[i].defined() && !inputs[i].name().empty()) out += concat(" '", inputs[i].name(), "'");
+    const Variable& x = *inputs[i];
+    out += concat(i ? ", " : " ", x.defined() ? to_text(x.array()) : "undefined");
+    if (x.defined() && !x.name().empty()) out += concat(" '", x.name(), "'");
   }
   return out + ")";
 }
@@ -36,22 +37,34 @@ inline void check_finite(std::string_view function, std::string_view what, const
 
 }  // namespace detail
 
-DNN_NO_DEVIRTUALIZE inline Variables FunctionNode::apply(std::span<const Variable> inputs) {
+inline Variables FunctionNode::apply(std::span<const Variable> inputs) {
+  SmallVector<const Variable*, 4> refs;
+  for (const auto& input : inputs) refs.push_back(&input);
+  return apply_to({refs.data(), refs.size()}, Ref<FunctionNode>(this));
+}
+
+DNN_NO_DEVIRTUALIZE inline Variables FunctionNode::apply_to(VariableRefs inputs, Ref<FunctionNode> self) {
   if (!inputs_.empty()) throw ArgumentError("[", name(), "] a function object is applied once");
-  SmallVector<Array, 4> arrays;
   bool has_16bit = false;
-  for (const auto& input : inputs) {
-    if (!input.defined() || !input.array().defined()) {
+  for (const Variable* input : inputs) {
+    if (!input->defined() || !input->array().defined()) {
       throw ArgumentError("[", name(), "] an input is undefined", detail::describe_inputs(inputs));
     }
-    arrays.push_back(input.array());
-    has_16bit = has_16bit || is_16bit_float(input.dtype());
+    has_16bit = has_16bit || is_16bit_float(input->dtype());
+  }
+  // A single input is read where it is, several are put side by side.
+  SmallVector<Array, 4> side_by_side;
+  std::span<const Array> arrays;
+  if (inputs.size() == 1) {
+    arrays = {&inputs[0]->array(), 1};
+  } else {
+    for (const Variable* input : inputs) side_by_side.push_back(input->array());
+    arrays = {side_by_side.data(), side_by_side.size()};
   }
   Arrays results;
   try {
-    const std::span<const Array> in(arrays.data(), arrays.size());
-    if (arrays.size() > 1) expect_same_device(name(), in);
-    check(in);
+    if (arrays.size() > 1) expect_same_device(name(), arrays);
+    check(arrays);
     if (has_16bit && !takes_16bit_floats()) {
       SmallVector<Array, 4> wide;
       DType narrow = float32;
@@ -64,7 +77,7 @@ DNN_NO_DEVIRTUALIZE inline Variables FunctionNode::apply(std::span<const Variabl
         if (y.dtype() == float32) y = y.to(narrow);
       }
     } else {
-      results = forward(in);
+      results = forward(arrays);
     }
   } catch (const ArgumentError& error) {
     throw ArgumentError(error.what() + detail::describe_inputs(inputs));
@@ -79,7 +92,7 @@ DNN_NO_DEVIRTUALIZE inline Variables FunctionNode::apply(std::span<const Variabl
 
   bool connects = false;
   if (config().enable_backprop) {
-    for (const auto& input : inputs) connects = connects || input.requires_grad();
+    for (const Variable* input : inputs) connects = connects || input->requires_grad();
   }
   Variables outputs;
   if (!connects) {
@@ -88,8 +101,8 @@ DNN_NO_DEVIRTUALIZE inline Variables FunctionNode::apply(std::span<const Variabl
     return outputs;
   }
   int rank = 0;
-  for (const auto& input : inputs) {
-    const auto& node = input.node();
+  for (const Variable* input : inputs) {
+    const auto& node = input->node();
     rank = std::max(rank, node->rank);
     inputs_.push_back(node);
   }
@@ -101,7 +114,7 @@ DNN_NO_DEVIRTUALIZE inline Variables FunctionNode::apply(std::span<const Variabl
     const bool wants = is_float(results[i].dtype());
     auto body = make_ref<detail::VariableBody>(std::move(results[i]), wants);
     body->node = make_ref<VariableNode>(body.get());
-    body->node->creator = Ref<FunctionNode>(this);
+    body->node->creator = i + 1 == results.size() ? std::move(self) : self;
     body->node->output_index = static_cast<int>(i);
     body->node->rank = rank + 1;
     outputs_.push_back(body->node.get());
@@ -111,18 +124,18 @@ DNN_NO_DEVIRTUALIZE inline Variables FunctionNode::apply(std::span<const Variabl
 }
 
 namespace detail {
-[[gnu::noinline]] inline Variable call(FunctionNode& function, std::initializer_list<const Variable*> inputs) {
-  SmallVector<Variable, 4> list;
-  for (const Variable* input : inputs) list.push_back(*input);
-  return std::move(function.apply({list.data(), list.size()})[0]);
+[[gnu::noinline]] inline Variable call(Ref<FunctionNode> function, std::initializer_list<const Variable*> inputs) {
+  FunctionNode& node = *function;
+  return std::move(node.apply_to({inputs.begin(), inputs.size()}, std::move(function))[0]);
 }
+/// Where a Variable is, or the one that an Array becomes until the end of the expression.
 inline const Variable* address_of(const Variable& x) noexcept { return &x; }
 }  // namespace detail
 
 /// `call(make_ref<Node>(options), x, W)`: apply for functions with one output.
 template <std::derived_from<FunctionNode> Node, class... Inputs>
-Variable call(const Ref<Node>& function, const Inputs&... inputs) {
-  return detail::call(*function, {detail::address_of(inputs)...});
+Variable call(Ref<Node> function, const Inputs&... inputs) {
+  return detail::call(std::move(function), {detail::address_of(inputs)...});
 }
 
 }  // namespace dnn::inline DNN_ABI

@@ -83,14 +83,15 @@ class BackwardEngine {
       node->pending = std::move(gradient);
       if (!node->creator || filter_) touched_.push_back(node);
     }
-    if (node->creator && !node->creator->queued_ && takes_part(node->creator.get())) push(node->creator);
+    FunctionNode* creator = node->creator.get();
+    if (creator && !creator->queued_ && takes_part(creator)) push(creator);
   }
 
   /// Runs until no function is left.
   void run() {
     while (!heap_.empty()) {
       std::pop_heap(heap_.begin(), heap_.end());
-      const Ref<FunctionNode> function = std::move(heap_.back().function);
+      FunctionNode* function = heap_.back().function;
       heap_.pop_back();
       function->queued_ = false;
       step(*function);
@@ -98,13 +99,13 @@ class BackwardEngine {
   }
 
   /// The nodes that were reached and may hold a gradient at the end: leaves, and with a filter those asked for.
-  std::span<const Ref<VariableNode>> touched() const noexcept { return touched_; }
+  std::span<const Ref<VariableNode>> touched() const noexcept { return {touched_.data(), touched_.size()}; }
 
  private:
   struct Entry {
     int rank;
-    std::uint64_t order;  // first come, first served among equals
-    Ref<FunctionNode> function;
+    std::uint64_t order;     // first come, first served among equals
+    FunctionNode* function;  // held by the roots, which are there as long as the pass
 
     friend bool operator<(const Entry& a, const Entry& b) noexcept {
       return a.rank != b.rank ? a.rank < b.rank : a.order > b.order;
@@ -113,7 +114,7 @@ class BackwardEngine {
 
   bool takes_part(const FunctionNode* function) const { return !filter_ || filter_->functions.contains(function); }
 
-  void push(const Ref<FunctionNode>& function) {
+  void push(FunctionNode* function) {
     function->queued_ = true;
     heap_.push_back({function->rank_, order_++, function});
     std::push_heap(heap_.begin(), heap_.end());
@@ -155,8 +156,8 @@ class BackwardEngine {
 
   const Filter* filter_;
   bool retain_grad_;
-  std::vector<Entry> heap_;
-  std::vector<Ref<VariableNode>> touched_;
+  SmallVector<Entry, 8> heap_;
+  SmallVector<Ref<VariableNode>, 16> touched_;
   std::uint64_t order_ = 0;
 };
 

@@ -9,7 +9,6 @@
 /// a time; parameters may be read by several.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <initializer_list>
 #include <span>
@@ -34,6 +33,7 @@ void dispose(FunctionNode* function) noexcept;
 
 using Arrays = SmallVector<Array, 2>;
 using Variables = SmallVector<Variable, 2>;
+using VariableRefs = std::span<const Variable* const>;
 
 struct VariableOptions {
   std::string name = {};
@@ -171,8 +171,8 @@ class FunctionNode : public RefCounted, public Pooled {
  public:
   using Disposable = FunctionNode;
 
-  [[gnu::noinline]] FunctionNode() noexcept { live_count().fetch_add(1, std::memory_order_relaxed); }
-  virtual ~FunctionNode() { live_count().fetch_sub(1, std::memory_order_relaxed); }
+  [[gnu::noinline]] FunctionNode() noexcept { ++live_count(); }
+  virtual ~FunctionNode() { --live_count(); }
 
   /// The label in graph dumps and messages: Chainer's class name.
   virtual std::string_view name() const = 0;
@@ -188,6 +188,8 @@ class FunctionNode : public RefCounted, public Pooled {
   /// Checks the inputs, runs `forward`, and returns the outputs: connected to the graph when backpropagation is enabled
   /// and some input wants a gradient. Once per object. Errors of check and forward name the operands.
   Variables apply(std::span<const Variable> inputs);
+  /// The same without copies of handles: what `call` uses. `self` refers to this object.
+  Variables apply_to(VariableRefs inputs, Ref<FunctionNode> self);
 
   /// Whether the running backward wants the gradient of input i.
   bool wanted(std::size_t i) const noexcept { return i >= 64 || ((wanted_ >> i) & 1) != 0; }
@@ -197,9 +199,9 @@ class FunctionNode : public RefCounted, public Pooled {
   std::span<VariableNode* const> outputs() const noexcept { return {outputs_.data(), outputs_.size()}; }
   int rank() const noexcept { return rank_; }
 
-  /// Functions alive in the process: what the leak scope counts.
-  static std::atomic<std::int64_t>& live_count() noexcept {
-    static constinit std::atomic<std::int64_t> count{0};
+  /// Functions that this thread has made and not freed: what the leak scope counts.
+  static std::int64_t& live_count() noexcept {
+    static thread_local constinit std::int64_t count = 0;
     return count;
   }
 

@@ -30,6 +30,12 @@ class SmallVector {
   SmallVector(It first, It last) {
     for (; first != last; ++first) push_back(*first);
   }
+  /// One element that is moved, which a list in braces would copy.
+  static SmallVector of(T value) {
+    SmallVector out;
+    out.push_back(std::move(value));
+    return out;
+  }
   SmallVector(const SmallVector& other) : SmallVector(other.begin(), other.end()) {}
   SmallVector(SmallVector&& other) noexcept { take(other); }
   SmallVector& operator=(SmallVector other) noexcept {

@@ -63,7 +63,7 @@ class ElementwiseNode : public FunctionNode {
     }
     Array y(shape, x[0].dtype(), x[0].device());
     traits_.forward.run(op_, y.bytes(), y.dtype(), shape, {operands.data(), x.size()});
-    return {y};
+    return Arrays::of(std::move(y));
   }
 
   Variables backward(const Variables& gy) final {
@@ -104,7 +104,8 @@ class ElementwiseNode : public FunctionNode {
     }
     if (retains(Retain::output)) operands[arity + 1] = retained_output_array(0).operand();
     traits_.gradients[i].run(op_, gx.bytes(), gx.dtype(), gx.shape(), {operands.data(), arity + 2});
-    return sum_to(gx, shape);
+    Variable result(make_ref<dnn::detail::VariableBody>(std::move(gx), false));
+    return result.shape() == shape ? std::move(result) : sum_to(result, shape);
   }
 
   const Traits& traits_;

@@ -49,7 +49,7 @@ class Linear : public Link<Linear> {
       DNN_EXPECT("Linear", in_size > 0);
       W.initialize({out_size_, in_size});
     }
-    return linear(x, W, b ? *b : Variable{}, n_batch_axes);
+    return b ? linear(x, W, *b, n_batch_axes) : linear(x, W, {}, n_batch_axes);
   }
 
   void serialize(Serializer& s) {

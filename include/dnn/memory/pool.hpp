@@ -130,24 +130,34 @@ inline HostPool& host_pool() {
 
 namespace detail {
 
-/// Blocks of up to 1 KiB that one thread has freed, for its next allocations.
+/// The pool of graph nodes: apart, so that statistics are of arrays.
+inline HostPool& graph_pool() {
+  static HostPool& pool = *new HostPool;
+  return pool;
+}
+
+/// Memory of a pool; blocks of up to 1 KiB that a thread frees are kept for its next allocations.
+template <HostPool& (*pool)()>
 class ThreadCache {
  public:
   static constexpr std::size_t largest = 1024;
 
-  /// Precondition, here and below: `bytes` is at most `largest`.
   void* allocate(std::size_t bytes) {
+    if (bytes > largest) return pool().allocate(bytes);
     List& list = list_of(bytes);
     Block* block = list.first;
-    if (!block) [[unlikely]] return allocate_shared(bytes);
+    if (!block) [[unlikely]]
+      return allocate_shared(bytes);
     list.first = block->next;
     list.set_count(list.count() - 1);
     return block;
   }
   void deallocate(void* memory, std::size_t bytes) noexcept {
+    if (bytes > largest) return pool().deallocate(memory, bytes);
     List& list = list_of(bytes);
-    if (list.count() >= limit_) [[unlikely]] return host_pool().deallocate(memory, bytes);
-    list.first = std::construct_at(static_cast<Block*>(memory), list.first);
+    if (list.count() >= limit_) [[unlikely]]
+      return pool().deallocate(memory, bytes);
+    list.first = std::construct_at(static_cast<Block*>(memory), Block{list.first});
     list.set_count(list.count() + 1);
   }
   /// Gives everything to the pool.
@@ -155,7 +165,7 @@ class ThreadCache {
     for (std::size_t i = 0; i < lists_.size(); ++i) {
       while (Block* block = lists_[i].first) {
         lists_[i].first = block->next;
-        host_pool().deallocate(block, (i + 1) * granule);
+        pool().deallocate(block, (i + 1) * granule);
       }
       lists_[i].set_count(0);
     }
@@ -223,7 +233,7 @@ class ThreadCache {
   List& list_of(std::size_t bytes) noexcept { return lists_[bytes == 0 ? 0 : (bytes - 1) / granule]; }
   [[gnu::noinline, gnu::cold]] void* allocate_shared(std::size_t bytes) {
     static thread_local Registration registration(*this);
-    return host_pool().allocate(bytes);
+    return pool().allocate(bytes);
   }
 
   std::array<List, largest / granule> lists_{};
@@ -234,33 +244,36 @@ class ThreadCache {
 }  // namespace detail
 
 /// Memory of the process's pool: at least `bytes`, aligned to 64. Throws Error as `HostPool::allocate`.
-inline void* allocate_host(std::size_t bytes) {
-  if (bytes <= detail::ThreadCache::largest) return detail::ThreadCache::current().allocate(bytes);
-  return host_pool().allocate(bytes);
-}
+inline void* allocate_host(std::size_t bytes) { return detail::ThreadCache<host_pool>::current().allocate(bytes); }
 /// Takes back, on any thread, what `allocate_host(bytes)` gave.
 inline void deallocate_host(void* memory, std::size_t bytes) noexcept {
-  if (bytes <= detail::ThreadCache::largest) return detail::ThreadCache::current().deallocate(memory, bytes);
-  host_pool().deallocate(memory, bytes);
+  detail::ThreadCache<host_pool>::current().deallocate(memory, bytes);
 }
 
-/// Base of objects that come and go with every operation: they live in the pool. (Under AddressSanitizer they do not, so
+/// Base of objects that come and go with every operation: their memory is kept. (Under AddressSanitizer it is not, so
 /// that it sees who uses them too late.)
 struct Pooled {
 #if !DNN_ADDRESS_SANITIZER
-  static void* operator new(std::size_t bytes) { return allocate_host(bytes); }
-  static void operator delete(void* memory, std::size_t bytes) noexcept { deallocate_host(memory, bytes); }
+  static void* operator new(std::size_t bytes) {
+    return detail::ThreadCache<detail::graph_pool>::current().allocate(bytes);
+  }
+  static void operator delete(void* memory, std::size_t bytes) noexcept {
+    detail::ThreadCache<detail::graph_pool>::current().deallocate(memory, bytes);
+  }
 #endif
 };
 
 /// Returns cached memory to the system, but for the small blocks that other threads keep.
 inline void empty_cache() noexcept {
-  detail::ThreadCache::current().flush();
+  detail::ThreadCache<host_pool>::current().flush();
+  detail::ThreadCache<detail::graph_pool>::current().flush();
   host_pool().empty_cache();
+  detail::graph_pool().empty_cache();
 }
+/// Of arrays and scratch; graph nodes do not count.
 inline PoolStatistics memory_statistics() noexcept {
   PoolStatistics statistics = host_pool().statistics();
-  const auto kept = detail::ThreadCache::cached_bytes();
+  const auto kept = detail::ThreadCache<host_pool>::cached_bytes();
   statistics.bytes_in_use -= kept;
   statistics.bytes_cached += kept;
   return statistics;

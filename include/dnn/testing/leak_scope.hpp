@@ -14,7 +14,8 @@
 
 namespace dnn::inline DNN_ABI::testing {
 
-/// Counts the function nodes and the bytes of array data of the whole process: other threads should be idle.
+/// Counts the function nodes of this thread, and the bytes of array data of the whole process: other threads
+/// should be idle.
 class LeakScope {
  public:
   LeakScope() noexcept : functions_(live_functions()), bytes_(live_bytes()) {}
@@ -32,7 +33,7 @@ class LeakScope {
   }
 
  private:
-  static std::int64_t live_functions() noexcept { return FunctionNode::live_count().load(std::memory_order_relaxed); }
+  static std::int64_t live_functions() noexcept { return FunctionNode::live_count(); }
   static std::int64_t live_bytes() noexcept { return static_cast<std::int64_t>(memory_statistics().bytes_in_use); }
 
   std::int64_t functions_;

@@ -144,7 +144,7 @@ auto with_operands(const Variable& x, const Variable& W, const Variable& b, Body
   try {
     return body();
   } catch (const ArgumentError& error) {
-    const std::array<Variable, 3> operands{x, W, b};
+    const std::array operands{&x, &W, &b};
     throw ArgumentError(error.what() + dnn::detail::describe_inputs({operands.data(), b.defined() ? 3u : 2u}));
   }
 }

@@ -45,7 +45,7 @@ struct LinearGradData final : FunctionNode {
     const auto out = W.shape()[0], in = W.shape()[1];
     Array gx(shape, gy.dtype(), gy.device());
     matrix_product(false, false, shape.slice(0, n_batch_axes).size(), in, out, gy, W, gx);
-    return {gx};
+    return Arrays::of(std::move(gx));
   }
   inline Variables backward(const Variables& ggx) override;
 
@@ -62,7 +62,7 @@ struct LinearGradWeight final : FunctionNode {
     const Array &x = inputs[0], &gy = inputs[1];
     Array gW(shape, x.dtype(), x.device());
     matrix_product(true, false, shape[0], shape[1], x.shape().slice(0, n_batch_axes).size(), gy, x, gW);
-    return {gW};
+    return Arrays::of(std::move(gW));
   }
   Variables backward(const Variables& ggW) override {
     const Variable x = retained_input(0), gy = retained_input(1);
@@ -116,7 +116,7 @@ inline Arrays LinearFunction::forward(std::span<const Array> inputs) {
                           });
   }
   matrix_product(false, true, rows, out, in, x, W, y, biased);
-  return {y};
+  return Arrays::of(std::move(y));
 }
 
 inline Variables LinearFunction::backward(const Variables& gy) {
@@ -145,7 +145,7 @@ inline Variables LinearGradData::backward(const Variables& ggx) {
 /// W (out, in); b (out) may be left undefined. One float dtype. Throws ArgumentError when shapes or dtypes do not fit.
 inline Variable linear(const Variable& x, const Variable& W, const Variable& b = {}, int n_batch_axes = 1) {
   auto function = make_ref<nodes::LinearFunction>(n_batch_axes);
-  return b.defined() ? call(function, x, W, b) : call(function, x, W);
+  return b.defined() ? call(std::move(function), x, W, b) : call(std::move(function), x, W);
 }
 
 }  // namespace dnn::inline DNN_ABI::inline functions

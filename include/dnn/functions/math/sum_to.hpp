@@ -52,6 +52,7 @@ struct SumTo final : FunctionNode {
     DNN_EXPECT("sum_to", broadcast(shape, x_shape) == x_shape);
   }
   Arrays forward(std::span<const Array> x) override {
+    if (x[0].size() == target.size()) return Arrays::of(x[0].reshape(target));
     return {reduce_axes<kernels::Sum>(x[0], broadcast_mask(x[0].shape(), target)).reshape(target)};
   }
   Variables backward(const Variables& gy) override { return {broadcast_to(gy[0], inputs()[0]->shape)}; }
