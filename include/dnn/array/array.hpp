@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <string_view>
 #include <utility>
 
 #include "dnn/core/dtype.hpp"
@@ -62,29 +63,38 @@ class Array {
     check_type<T>();
     return reinterpret_cast<const T*>(bytes());
   }
+  /// The same as a range. Throws DeviceError for an array on a GPU.
   template <class T>
   std::span<T> span() {
+    expect_on_host();
     return {data<T>(), static_cast<std::size_t>(size())};
   }
   template <class T>
   std::span<const T> span() const {
+    expect_on_host();
     return {data<T>(), static_cast<std::size_t>(size())};
   }
-  /// One element; negative indices count from the end. Throws IndexError, DTypeError.
+  /// One element; negative indices count from the end. Throws IndexError, DTypeError; DeviceError for an array on a
+  /// GPU.
   template <class T, std::convertible_to<std::int64_t>... Index>
   T& at(Index... index) {
+    expect_on_host();
     return data<T>()[flat_index({static_cast<std::int64_t>(index)...})];
   }
   template <class T, std::convertible_to<std::int64_t>... Index>
   const T& at(Index... index) const {
+    expect_on_host();
     return data<T>()[flat_index({static_cast<std::int64_t>(index)...})];
   }
-  /// The only element, converted to T. Throws ShapeError unless there is exactly one.
+  /// The only element, converted to T; from a GPU it is fetched. Throws ShapeError unless there is exactly one.
   template <class T = double>
   T item() const {
     if (size() != 1) throw ShapeError("[item] an array of shape ", shape_, " is not a single element");
     T value;
-    kernels::convert(&value, dtype_of<T>(), bytes(), dtype_, 1);
+    std::int64_t element = 0;  // as wide as any dtype
+    copy_bytes(&element, Device{}, bytes(), device(), itemsize(dtype_));
+    const UsingDevice host(Device{});
+    kernels::convert(&value, dtype_of<T>(), &element, dtype_, 1);
     return value;
   }
 
@@ -144,7 +154,7 @@ class Array {
   /// A new array with the same elements.
   Array copy() const {
     Array out(shape_, dtype_, device());
-    if (nbytes() > 0) std::memcpy(out.bytes(), bytes(), nbytes());
+    copy_bytes(out.bytes(), device(), bytes(), device(), nbytes());
     return out;
   }
   /// The elements converted; itself when the dtype is the same. Floats are truncated to integers (at their
@@ -152,26 +162,42 @@ class Array {
   Array to(DType dtype) const {
     if (dtype == dtype_ && storage_) return *this;
     Array out(shape_, dtype, device());
+    const UsingDevice scope(device());
     kernels::convert(out.bytes(), dtype, bytes(), dtype_, size());
     return out;
   }
-  /// The elements on `device`; itself when it is there already.
+  /// The elements on `device`; itself when it is there already. On the way to the host it waits for them. Throws
+  /// DeviceError for a device that this program or machine does not have.
   Array to(Device to_device) const {
     if (to_device == device()) return *this;
-    throw DeviceError("[array] no way from ", device(), " to ", to_device);
+    if (!DNN_CUDA) throw DeviceError("[array] no way from ", device(), " to ", to_device);
+    Array out(shape_, dtype_, to_device);
+    copy_bytes(out.bytes(), to_device, bytes(), device(), nbytes());
+    return out;
   }
+  Array to(std::string_view device) const { return to(Device::from_name(device)); }
   /// Sets every element.
   template <class T>
     requires(std::is_arithmetic_v<T>)
   void fill(T value) {
     std::int64_t element = 0;  // as wide as any dtype
-    kernels::convert(&element, dtype_, &value, dtype_of<T>(), 1);
+    {
+      const UsingDevice host(Device{});
+      kernels::convert(&element, dtype_, &value, dtype_of<T>(), 1);
+    }
+    const UsingDevice scope(device());
     kernels::fill(bytes(), &element, itemsize(dtype_), size());
   }
-  /// Overwrites the elements with those of `source`, converted to this dtype. Throws ShapeError unless shapes agree.
+  /// Overwrites the elements with those of `source`, on any device, converted to this dtype. Throws ShapeError unless
+  /// shapes agree.
   void assign(const Array& source) {
     const std::byte* from = source.bytes();
     if (source.shape_ != shape_) throw ShapeError("[assign] shape ", source.shape_, " into ", shape_);
+    if (source.device() != device()) {
+      const Array converted = source.to(dtype_);
+      return copy_bytes(bytes(), device(), converted.bytes(), source.device(), nbytes());
+    }
+    const UsingDevice scope(device());
     kernels::convert(bytes(), dtype_, from, source.dtype_, size());
   }
 
@@ -193,6 +219,13 @@ class Array {
     if (!storage_) [[unlikely]]
       throw_undefined();
     return *storage_;
+  }
+  void expect_on_host() const {
+#if DNN_CUDA
+    if (storage().device().kind != Device::Kind::cpu) [[unlikely]] {
+      throw DeviceError("[array] elements are on ", device(), "; copy them with .to(\"cpu\") first");
+    }
+#endif
   }
   template <class T>
   void check_type() const {

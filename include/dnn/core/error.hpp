@@ -45,6 +45,10 @@ struct ArgumentError : Error {
 struct DeviceError : Error {
   using Error::Error;
 };
+/// A call of the CUDA runtime that failed, or a kernel that did: the text names the call or kernel, file and line.
+struct CudaError : Error {
+  using Error::Error;
+};
 /// Backward where there is no derivative, or no gradient to start from.
 struct GradientError : Error {
   using Error::Error;

@@ -10,7 +10,18 @@
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #endif
+// Eigen has kernels of its own for CUDA; here it is for the host, vectorised as with any compiler.
+#if defined(__CUDACC__)
+#if !defined(EIGEN_NO_CUDA)
+#define EIGEN_NO_CUDA
+#endif
+#pragma nv_diagnostic push
+#pragma nv_diag_suppress 68, 177
+#endif
 #include <Eigen/Core>
+#if defined(__CUDACC__)
+#pragma nv_diagnostic pop
+#endif
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic pop
 #endif

@@ -1,6 +1,7 @@
 /// Devices: where an array lives. `cpu`, or `cuda:N` in the CUDA configurations.
 #pragma once
 
+#include <charconv>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -8,6 +9,7 @@
 
 #include "dnn/core/error.hpp"
 #include "dnn/core/text.hpp"
+#include "dnn/cuda/device.hpp"
 
 namespace dnn::inline DNN_ABI {
 
@@ -17,19 +19,40 @@ struct Device {
   Kind kind = Kind::cpu;
   std::int16_t index = 0;
 
-  /// Reads `cpu`, `cuda` or `cuda:N`. Throws DeviceError for other names and for devices this build does not have.
+  /// Reads `cpu`, `cuda` (which is `cuda:0`) or `cuda:N`. Throws DeviceError for other names and for devices that this
+  /// program or machine does not have.
   static Device from_name(std::string_view name) {
     if (name == "cpu") return {};
-    if (name.starts_with("cuda")) {
-      throw DeviceError("[device] '", name, "': this program was compiled in the ", configuration,
-                        " configuration, which has only 'cpu'");
+    constexpr std::string_view cuda = "cuda", numbered = "cuda:";
+    int index = 0;
+    if (name != cuda) {
+      const char* const end = name.data() + name.size();
+      const bool has_number = name.starts_with(numbered) && name.size() > numbered.size();
+      const auto [stop, error] = std::from_chars(has_number ? name.data() + numbered.size() : end, end, index);
+      if (error != std::errc{} || stop != end || index < 0) {
+        throw DeviceError("[device] '", name, "' is not a device; write 'cpu' or 'cuda:N'");
+      }
     }
-    throw DeviceError("[device] '", name, "' is not a device; write 'cpu' or 'cuda:N'");
+#if DNN_CUDA
+    if (const int count = cuda::device_count(); index >= count) {
+      throw DeviceError("[device] '", name, "': this machine has ", count, " CUDA devices");
+    }
+    return {Kind::cuda, static_cast<std::int16_t>(index)};
+#else
+    throw DeviceError("[device] '", name, "': this program was compiled in the ", configuration,
+                      " configuration, which has only 'cpu'");
+#endif
   }
 
   friend bool operator==(Device, Device) = default;
 
+#if !DNN_CUDA
   static constexpr std::string_view configuration = "cpu";
+#elif defined(__CUDACC__)
+  static constexpr std::string_view configuration = "cuda";
+#else
+  static constexpr std::string_view configuration = "emulated";
+#endif
 };
 
 inline std::string to_text(Device device) {
@@ -43,18 +66,45 @@ inline Device& current_device_slot() noexcept {
 }
 }  // namespace detail
 
-/// Where factories put new arrays.
+/// Where factories put new arrays, and where kernels run.
 inline Device current_device() noexcept { return detail::current_device_slot(); }
 
-/// Makes `device` current for a scope, in this thread.
+/// Whether kernels run on a GPU, real or emulated.
+#if DNN_CUDA
+inline bool on_gpu() noexcept { return current_device().kind == Device::Kind::cuda; }
+#else
+constexpr bool on_gpu() noexcept { return false; }
+#endif
+
+/// Makes `device` current for a scope, in this thread. Throws DeviceError for a GPU that is not there.
 class [[nodiscard]] UsingDevice {
  public:
-  explicit UsingDevice(Device device) : previous_(std::exchange(detail::current_device_slot(), device)) {}
+  explicit UsingDevice(Device device) : previous_(detail::current_device_slot()) { enter(device); }
   UsingDevice(const UsingDevice&) = delete;
   UsingDevice& operator=(const UsingDevice&) = delete;
-  ~UsingDevice() { detail::current_device_slot() = previous_; }
+  ~UsingDevice() { leave(); }
 
  private:
+#if DNN_CUDA
+  // The runtime's own current device follows whenever it is another GPU.
+  void enter(Device device) {
+    if (device.kind == Device::Kind::cuda && device != previous_) {
+      if (device.index >= cuda::device_count()) throw DeviceError("[device] there is no ", device);
+      runtime_previous_ = cuda::current_device();
+      cuda::set_device(device.index);
+    }
+    detail::current_device_slot() = device;
+  }
+  void leave() noexcept {
+    detail::current_device_slot() = previous_;
+    if (runtime_previous_ >= 0) cudaSetDevice(runtime_previous_);
+  }
+  int runtime_previous_ = -1;
+#else
+  void enter(Device device) noexcept { detail::current_device_slot() = device; }
+  void leave() noexcept { detail::current_device_slot() = previous_; }
+#endif
+
   Device previous_;
 };
 inline UsingDevice using_device(Device device) { return UsingDevice(device); }

@@ -35,6 +35,25 @@ struct PoolStatistics {
   std::size_t peak_bytes = 0;  ///< largest sum of both
 };
 
+namespace detail {
+struct SizeClass {
+  std::size_t index;
+  std::size_t bytes;
+};
+/// Multiples of 64 up to 1 KiB, then eight classes to each power of two: at most an eighth is wasted.
+constexpr SizeClass size_class(std::size_t bytes) noexcept {
+  if (bytes <= 1024) {
+    const auto index = bytes == 0 ? 0 : (bytes - 1) / 64;
+    return {index, (index + 1) * 64};
+  }
+  const auto exponent = static_cast<std::size_t>(std::bit_width(bytes - 1)) - 1;
+  const auto step = std::size_t{1} << (exponent - 3);
+  const auto eighth = (bytes - 1 - (std::size_t{1} << exponent)) / step;
+  return {16 + (exponent - 10) * 8 + eighth, (std::size_t{1} << exponent) + (eighth + 1) * step};
+}
+inline constexpr std::size_t size_classes = 16 + 54 * 8;
+}  // namespace detail
+
 class HostPool {
  public:
   static constexpr std::size_t alignment = 64;
@@ -42,7 +61,7 @@ class HostPool {
   /// A block of at least `bytes`, aligned to 64. Where the system has none left, the cached ones go back to it first.
   /// Throws Error saying what was asked and in use.
   void* allocate(std::size_t bytes) {
-    const auto c = size_class(bytes);
+    const auto c = detail::size_class(bytes);
     std::lock_guard lock(mutex_);
     statistics_.bytes_in_use += c.bytes;
     auto& blocks = free_[c.index];
@@ -69,7 +88,7 @@ class HostPool {
 
   /// Takes back a block from `allocate(bytes)`.
   void deallocate(void* block, std::size_t bytes) noexcept {
-    const auto c = size_class(bytes);
+    const auto c = detail::size_class(bytes);
     std::lock_guard lock(mutex_);
     statistics_.bytes_in_use -= c.bytes;
     try {
@@ -92,22 +111,6 @@ class HostPool {
   }
 
  private:
-  struct SizeClass {
-    std::size_t index;
-    std::size_t bytes;
-  };
-  /// Multiples of 64 up to 1 KiB, then eight classes to each power of two: at most an eighth is wasted.
-  static SizeClass size_class(std::size_t bytes) noexcept {
-    if (bytes <= 1024) {
-      const auto index = bytes == 0 ? 0 : (bytes - 1) / 64;
-      return {index, (index + 1) * 64};
-    }
-    const auto exponent = static_cast<std::size_t>(std::bit_width(bytes - 1)) - 1;
-    const auto step = std::size_t{1} << (exponent - 3);
-    const auto eighth = (bytes - 1 - (std::size_t{1} << exponent)) / step;
-    return {16 + (exponent - 10) * 8 + eighth, (std::size_t{1} << exponent) + (eighth + 1) * step};
-  }
-
   void free_cached() noexcept {
     for (auto& blocks : free_) {
       for (void* block : blocks) ::operator delete (block, std::align_val_t{alignment});
@@ -118,7 +121,7 @@ class HostPool {
   }
 
   mutable std::mutex mutex_;
-  std::array<std::vector<void*>, 16 + 54 * 8> free_;
+  std::array<std::vector<void*>, detail::size_classes> free_;
   PoolStatistics statistics_;
 };
 

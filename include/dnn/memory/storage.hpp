@@ -2,27 +2,35 @@
 #pragma once
 
 #include <cstddef>
+#include <cstring>
 #include <limits>
 #include <memory>
 
 #include "dnn/core/ref.hpp"
 #include "dnn/memory/device.hpp"
+#include "dnn/memory/device_pool.hpp"
 #include "dnn/memory/pool.hpp"
 
 namespace dnn::inline DNN_ABI {
 
 class Storage final : public RefCounted {
  public:
-  /// Uninitialised memory for `bytes` bytes on `device`. Header and data are one block of the pool.
+  /// Uninitialised memory for `bytes` bytes on `device`. The header is on the host; there, the data follows it in one
+  /// block of the pool.
   [[gnu::noinline]] static Ref<Storage> allocate(std::size_t bytes, Device device = current_device()) {
     if (bytes > std::numeric_limits<std::size_t>::max() / 2) throw Error("[memory] allocation size overflows");
-    void* block = allocate_host(header_bytes + bytes);
-    return Ref<Storage>::of_new(std::construct_at(static_cast<Storage*>(block), bytes, device));
+#if DNN_CUDA
+    if (device.kind == Device::Kind::cuda) return allocate_on_gpu(bytes, device);
+#endif
+    auto* block = static_cast<std::byte*>(allocate_host(header_bytes + bytes));
+    return Ref<Storage>::of_new(
+        std::construct_at(reinterpret_cast<Storage*>(block), block + header_bytes, bytes, device));
   }
 
-  Storage(std::size_t bytes, Device device) noexcept : bytes_(bytes), device_(device) {}
+  Storage(std::byte* data, std::size_t bytes, Device device) noexcept : data_(data), bytes_(bytes), device_(device) {}
 
-  std::byte* data() noexcept { return reinterpret_cast<std::byte*>(this) + header_bytes; }
+  /// An address that only the device can follow.
+  std::byte* data() noexcept { return data_; }
   std::size_t bytes() const noexcept { return bytes_; }
   Device device() const noexcept { return device_; }
 
@@ -30,13 +38,76 @@ class Storage final : public RefCounted {
   static constexpr std::size_t header_bytes = HostPool::alignment;
 
   [[gnu::noinline]] friend void dispose(Storage* storage) noexcept {
-    const auto block_bytes = header_bytes + storage->bytes_;
+    auto block_bytes = header_bytes + storage->bytes_;
+#if DNN_CUDA
+    if (storage->device_.kind == Device::Kind::cuda) {
+      device_pool(storage->device_.index).deallocate(storage->data_, storage->bytes_, storage->stream_);
+      block_bytes = header_bytes;
+    }
+#endif
     std::destroy_at(storage);
     deallocate_host(storage, block_bytes);
   }
 
+#if DNN_CUDA
+  static Ref<Storage> allocate_on_gpu(std::size_t bytes, Device device) {
+    const UsingDevice scope(device);
+    const auto stream = cuda::current_stream();
+    void* block = allocate_host(header_bytes);
+    std::byte* data = nullptr;
+    try {
+      data = static_cast<std::byte*>(device_pool(device.index).allocate(bytes, stream));
+    } catch (...) {
+      deallocate_host(block, header_bytes);
+      throw;
+    }
+    auto* storage = std::construct_at(static_cast<Storage*>(block), data, bytes, device);
+    storage->stream_ = stream;
+    return Ref<Storage>::of_new(storage);
+  }
+  cudaStream_t stream_ = nullptr;  ///< where the memory may be used again
+#endif
+
+  std::byte* data_;
   std::size_t bytes_;
   Device device_;
 };
+
+/// Copies bytes between devices, in order with the current streams of both. When they go to the host, they are there
+/// when the call returns.
+#if DNN_CUDA
+inline void copy_bytes(void* to, Device to_device, const void* from, Device from_device, std::size_t bytes) {
+  if (bytes == 0) return;
+  constexpr auto gpu = Device::Kind::cuda;
+  if (to_device.kind != gpu && from_device.kind != gpu) {
+    std::memcpy(to, from, bytes);
+    return;
+  }
+  const UsingDevice scope(from_device.kind == gpu ? from_device : to_device);
+  const auto stream = cuda::current_stream();
+  if (to_device.kind == gpu && from_device.kind == gpu && to_device != from_device) {
+    // Ordered after what the target's stream still does with this memory, and before what it does next.
+    const auto wait_for = [](Device other, cudaStream_t waiting) {
+      cuda::Event event;
+      {
+        const UsingDevice there(other);
+        event.record(cuda::current_stream());
+      }
+      cuda::check(cudaStreamWaitEvent(waiting, event.get(), 0));
+    };
+    wait_for(to_device, stream);
+    cuda::check(cudaMemcpyPeerAsync(to, to_device.index, from, from_device.index, bytes, stream));
+    const UsingDevice there(to_device);
+    wait_for(from_device, cuda::current_stream());
+    return;
+  }
+  cuda::check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream));
+  if (to_device.kind != gpu) cuda::check(cudaStreamSynchronize(stream));
+}
+#else
+inline void copy_bytes(void* to, Device, const void* from, Device, std::size_t bytes) {
+  if (bytes > 0) std::memcpy(to, from, bytes);
+}
+#endif
 
 }  // namespace dnn::inline DNN_ABI

@@ -1,0 +1,444 @@
+/// The part of the CUDA runtime that dnn uses, under CUDA's names, on the emulated machine.
+#pragma once
+
+#include "dnn/core/abi.hpp"
+
+#if defined(DNN_CUDA_ON_HOST) && !defined(__CUDACC__)
+
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "dnn/cuda/host/functions.hpp"
+#include "dnn/cuda/host/machine.hpp"
+#include "dnn/cuda/host/types.hpp"
+#include "dnn/cuda/op.hpp"
+
+namespace dnn::inline DNN_ABI::cuda::host {
+
+/// Runs the body of an API function unless the machine is broken, and keeps its error for cudaGetLastError.
+template <class Body>
+cudaError_t api(Body&& body) {
+  Call call;
+  cudaError_t error = machine().broken() ? machine().broken()->code : body(machine());
+  if (error == cudaSuccess && machine().broken()) error = machine().broken()->code;
+  if (error != cudaSuccess && error != cudaErrorNotReady) last_error() = error;
+  return error;
+}
+/// The same with a stream.
+template <class Body>
+cudaError_t api(cudaStream_t handle, Body&& body) {
+  return api([&](Machine& m) {
+    const auto stream = m.stream(handle, current_device());
+    return stream ? body(m, stream) : cudaErrorInvalidResourceHandle;
+  });
+}
+
+/// One end of a copy.
+struct Place {
+  std::byte* address;
+  std::size_t bytes;
+  int device;  ///< -1: the host
+
+  Place(Machine& m, const void* p, std::size_t n)
+      : address(static_cast<std::byte*>(const_cast<void*>(p))), bytes(n), device(m.owner(p)) {}
+
+  bool on_host() const noexcept { return device < 0; }
+  bool pinned(const Machine& m) const noexcept { return on_host() && m.is_pinned(address, bytes); }
+  /// Whether a copy may be asked for.
+  bool good(Machine& m) const { return address && (on_host() || m.device(device).arena.holds(address, bytes, false)); }
+  /// When the copy's turn has come: whether it may be made.
+  bool open(Machine& m) const {
+    if (on_host()) return true;
+    m.open(device);
+    if (m.device(device).arena.holds(address, bytes, true)) return true;
+    m.break_with({cudaErrorIllegalAddress, concat("a copy of ", bytes, " bytes goes beyond an allocation")});
+    return false;
+  }
+};
+
+inline cudaError_t copy(Machine& m, const std::shared_ptr<CUstream_st>& stream, void* to, const void* from,
+                        std::size_t bytes, cudaMemcpyKind kind) {
+  if (bytes == 0) return cudaSuccess;
+  const Place target(m, to, bytes), source(m, from, bytes);
+  if (!target.good(m) || !source.good(m)) return cudaErrorInvalidValue;
+  const auto actual = source.on_host() ? (target.on_host() ? cudaMemcpyHostToHost : cudaMemcpyHostToDevice)
+                                       : (target.on_host() ? cudaMemcpyDeviceToHost : cudaMemcpyDeviceToDevice);
+  if (kind != cudaMemcpyDefault && kind != actual) return cudaErrorInvalidMemcpyDirection;
+  if (source.on_host() && !source.pinned(m)) {
+    // Pageable memory has been read when the call returns.
+    m.submit(stream, [&m, target, values = std::vector<std::byte>(source.address, source.address + bytes)] {
+      if (target.open(m)) std::memcpy(target.address, values.data(), values.size());
+    });
+    return cudaSuccess;
+  }
+  const auto point = m.submit(stream, [&m, target, source] {
+    if (target.open(m) && source.open(m)) std::memmove(target.address, source.address, source.bytes);
+  });
+  if (target.on_host()) {
+    if (target.pinned(m)) std::memset(to, poison, bytes);  // whoever does not wait sees no result
+    else m.run(point);
+  }
+  return cudaSuccess;
+}
+
+/// For a caching allocator: from here on in the stream, `bytes` of a block are new. They are poisoned, and what follows
+/// them is guarded.
+inline void fresh(void* block, std::size_t bytes, cudaStream_t handle) {
+  api(handle, [&](Machine& m, const std::shared_ptr<CUstream_st>& stream) {
+    m.submit(stream, [&m, block, bytes, device = m.owner(block)] {
+      m.open(device);
+      m.device(device).arena.resize(static_cast<std::byte*>(block), bytes);
+    });
+    return cudaSuccess;
+  });
+}
+
+}  // namespace dnn::inline DNN_ABI::cuda::host
+
+// Errors
+// ---------------------------------------------------------------------------------------------------------------
+
+inline const char* cudaGetErrorName(cudaError_t error) {
+  switch (error) {
+    case cudaSuccess: return "cudaSuccess";
+    case cudaErrorInvalidValue: return "cudaErrorInvalidValue";
+    case cudaErrorMemoryAllocation: return "cudaErrorMemoryAllocation";
+    case cudaErrorInvalidConfiguration: return "cudaErrorInvalidConfiguration";
+    case cudaErrorInvalidDevicePointer: return "cudaErrorInvalidDevicePointer";
+    case cudaErrorInvalidMemcpyDirection: return "cudaErrorInvalidMemcpyDirection";
+    case cudaErrorNoDevice: return "cudaErrorNoDevice";
+    case cudaErrorInvalidDevice: return "cudaErrorInvalidDevice";
+    case cudaErrorPeerAccessUnsupported: return "cudaErrorPeerAccessUnsupported";
+    case cudaErrorInvalidResourceHandle: return "cudaErrorInvalidResourceHandle";
+    case cudaErrorNotReady: return "cudaErrorNotReady";
+    case cudaErrorIllegalAddress: return "cudaErrorIllegalAddress";
+    case cudaErrorPeerAccessAlreadyEnabled: return "cudaErrorPeerAccessAlreadyEnabled";
+    case cudaErrorMisalignedAddress: return "cudaErrorMisalignedAddress";
+    case cudaErrorLaunchFailure: return "cudaErrorLaunchFailure";
+    case cudaErrorNotSupported: return "cudaErrorNotSupported";
+    case cudaErrorStreamCaptureUnsupported: return "cudaErrorStreamCaptureUnsupported";
+    case cudaErrorStreamCaptureInvalidated: return "cudaErrorStreamCaptureInvalidated";
+    case cudaErrorStreamCaptureUnmatched: return "cudaErrorStreamCaptureUnmatched";
+    case cudaErrorStreamCaptureUnjoined: return "cudaErrorStreamCaptureUnjoined";
+    case cudaErrorStreamCaptureIsolation: return "cudaErrorStreamCaptureIsolation";
+    case cudaErrorStreamCaptureImplicit: return "cudaErrorStreamCaptureImplicit";
+    case cudaErrorCapturedEvent: return "cudaErrorCapturedEvent";
+  }
+  return "unrecognized error code";
+}
+inline const char* cudaGetErrorString(cudaError_t error) {
+  switch (error) {
+    case cudaSuccess: return "no error";
+    case cudaErrorInvalidValue: return "invalid argument";
+    case cudaErrorMemoryAllocation: return "out of memory";
+    case cudaErrorInvalidConfiguration: return "invalid configuration argument";
+    case cudaErrorInvalidDevice: return "invalid device ordinal";
+    case cudaErrorInvalidMemcpyDirection: return "invalid copy direction for memcpy";
+    case cudaErrorInvalidResourceHandle: return "invalid resource handle";
+    case cudaErrorNotReady: return "device not ready";
+    case cudaErrorIllegalAddress: return "an illegal memory access was encountered";
+    case cudaErrorLaunchFailure: return "unspecified launch failure";
+    default: return cudaGetErrorName(error);
+  }
+}
+inline cudaError_t cudaPeekAtLastError() {
+  dnn::cuda::host::Call call;
+  const auto& broken = dnn::cuda::host::machine().broken();
+  return broken ? broken->code : dnn::cuda::host::last_error();
+}
+inline cudaError_t cudaGetLastError() {
+  const auto error = cudaPeekAtLastError();
+  dnn::cuda::host::last_error() = cudaSuccess;
+  return error;
+}
+
+// Devices
+// --------------------------------------------------------------------------------------------------------------
+
+inline cudaError_t cudaGetDeviceCount(int* count) {
+  *count = dnn::cuda::host::machine().device_count();
+  return cudaSuccess;
+}
+inline cudaError_t cudaGetDevice(int* device) {
+  *device = dnn::cuda::host::current_device();
+  return cudaSuccess;
+}
+inline cudaError_t cudaSetDevice(int device) {
+  return dnn::cuda::host::api([&](auto& m) {
+    if (device < 0 || device >= m.device_count()) return cudaErrorInvalidDevice;
+    dnn::cuda::host::current_device() = device;
+    return cudaSuccess;
+  });
+}
+inline cudaError_t cudaDeviceSynchronize() {
+  return dnn::cuda::host::api([](auto& m) {
+    m.run_device(dnn::cuda::host::current_device());
+    return cudaSuccess;
+  });
+}
+inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
+  return dnn::cuda::host::api([&](auto& m) {
+    if (device < 0 || device >= m.device_count()) return cudaErrorInvalidDevice;
+    switch (attribute) {
+      case cudaDevAttrMaxThreadsPerBlock: *value = 1024; return cudaSuccess;
+      case cudaDevAttrMaxSharedMemoryPerBlock: *value = 48 * 1024; return cudaSuccess;
+      case cudaDevAttrWarpSize: *value = 32; return cudaSuccess;
+      case cudaDevAttrMultiProcessorCount: *value = 4; return cudaSuccess;
+      case cudaDevAttrComputeCapabilityMajor: *value = 9; return cudaSuccess;
+      case cudaDevAttrComputeCapabilityMinor: *value = 0; return cudaSuccess;
+      case cudaDevAttrMaxSharedMemoryPerBlockOptin:
+        *value = static_cast<int>(dnn::cuda::host::BlockRunner::shared_capacity);
+        return cudaSuccess;
+    }
+    return cudaErrorInvalidValue;
+  });
+}
+inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
+  return dnn::cuda::host::api([&](auto& m) {
+    if (device < 0 || device >= m.device_count()) return cudaErrorInvalidDevice;
+    *properties = {"emulated on the host",
+                   m.device(device).arena.capacity(),
+                   48 * 1024,
+                   dnn::cuda::host::BlockRunner::shared_capacity,
+                   32,
+                   1024,
+                   4,
+                   9,
+                   0};
+    return cudaSuccess;
+  });
+}
+inline cudaError_t cudaDeviceCanAccessPeer(int* can, int device, int peer) {
+  return dnn::cuda::host::api([&](auto& m) {
+    if (std::min(device, peer) < 0 || std::max(device, peer) >= m.device_count()) return cudaErrorInvalidDevice;
+    *can = device != peer;
+    return cudaSuccess;
+  });
+}
+inline cudaError_t cudaDeviceEnablePeerAccess(int peer, unsigned int) {
+  return dnn::cuda::host::api([&](auto& m) {
+    const int device = dnn::cuda::host::current_device();
+    if (peer < 0 || peer >= m.device_count() || peer == device) return cudaErrorInvalidDevice;
+    auto enabled = m.device(device).peers[static_cast<std::size_t>(peer)];
+    if (enabled) return cudaErrorPeerAccessAlreadyEnabled;
+    enabled = true;
+    return cudaSuccess;
+  });
+}
+
+// Memory
+// ---------------------------------------------------------------------------------------------------------------
+
+inline cudaError_t cudaMalloc(void** pointer, std::size_t bytes) {
+  return dnn::cuda::host::api([&](auto& m) {
+    const int device = dnn::cuda::host::current_device();
+    m.open(device);
+    *pointer = bytes == 0 ? nullptr : m.device(device).arena.allocate(bytes);
+    return *pointer || bytes == 0 ? cudaSuccess : cudaErrorMemoryAllocation;
+  });
+}
+template <class T>
+cudaError_t cudaMalloc(T** pointer, std::size_t bytes) {
+  return cudaMalloc(reinterpret_cast<void**>(pointer), bytes);
+}
+/// Waits for all work of the device, as CUDA does.
+inline cudaError_t cudaFree(void* pointer) {
+  return dnn::cuda::host::api([&](auto& m) {
+    if (!pointer) return cudaSuccess;
+    const int device = m.owner(pointer);
+    if (device < 0) return cudaErrorInvalidValue;
+    m.run_device(device);
+    m.open(device);
+    if (m.broken()) return cudaSuccess;
+    return m.device(device).arena.free(pointer) ? cudaSuccess : cudaErrorInvalidValue;
+  });
+}
+inline cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
+  return dnn::cuda::host::api([&](auto& m) {
+    const auto& arena = m.device(dnn::cuda::host::current_device()).arena;
+    *free = arena.free_bytes();
+    *total = arena.capacity();
+    return cudaSuccess;
+  });
+}
+inline cudaError_t cudaMallocHost(void** pointer, std::size_t bytes) {
+  return dnn::cuda::host::api([&](auto& m) {
+    *pointer = std::malloc(bytes);
+    if (!*pointer) return cudaErrorMemoryAllocation;
+    m.pinned()[static_cast<std::byte*>(*pointer)] = bytes;
+    return cudaSuccess;
+  });
+}
+inline cudaError_t cudaFreeHost(void* pointer) {
+  return dnn::cuda::host::api([&](auto& m) {
+    if (!pointer) return cudaSuccess;
+    if (m.pinned().erase(static_cast<std::byte*>(pointer)) == 0) return cudaErrorInvalidValue;
+    for (int i = 0; i < m.device_count(); ++i) m.run_device(i);
+    std::free(pointer);
+    return cudaSuccess;
+  });
+}
+inline cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* pointer) {
+  return dnn::cuda::host::api([&](auto& m) {
+    const int device = m.owner(pointer);
+    void* p = const_cast<void*>(pointer);
+    if (device >= 0) *attributes = {cudaMemoryTypeDevice, device, p, nullptr};
+    else if (m.is_pinned(pointer, 1)) *attributes = {cudaMemoryTypeHost, dnn::cuda::host::current_device(), p, p};
+    else *attributes = {cudaMemoryTypeUnregistered, -2, nullptr, p};
+    return cudaSuccess;
+  });
+}
+
+inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
+                                   cudaStream_t stream = nullptr) {
+  return dnn::cuda::host::api(stream,
+                              [&](auto& m, auto& s) { return dnn::cuda::host::copy(m, s, to, from, bytes, kind); });
+}
+inline cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
+  return dnn::cuda::host::api(nullptr, [&](auto& m, auto& s) {
+    const auto error = dnn::cuda::host::copy(m, s, to, from, bytes, kind);
+    m.run(s, s->submitted);
+    return error;
+  });
+}
+inline cudaError_t cudaMemcpyPeerAsync(void* to, int to_device, const void* from, int from_device, std::size_t bytes,
+                                       cudaStream_t stream = nullptr) {
+  return dnn::cuda::host::api(stream, [&](auto& m, auto& s) {
+    if (bytes > 0 && (m.owner(to) != to_device || m.owner(from) != from_device)) return cudaErrorInvalidValue;
+    return dnn::cuda::host::copy(m, s, to, from, bytes, cudaMemcpyDeviceToDevice);
+  });
+}
+inline cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t stream = nullptr) {
+  return dnn::cuda::host::api(stream, [&](auto& m, auto& s) {
+    if (bytes == 0) return cudaSuccess;
+    const dnn::cuda::host::Place target(m, to, bytes);
+    if (target.on_host() || !target.good(m)) return cudaErrorInvalidValue;
+    m.submit(s, [&m, value, target] {
+      if (target.open(m)) std::memset(target.address, value, target.bytes);
+    });
+    return cudaSuccess;
+  });
+}
+
+// Streams and events
+// ---------------------------------------------------------------------------------------------------
+
+inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned int flags) {
+  return dnn::cuda::host::api([&](auto& m) {
+    *stream = m.new_stream(dnn::cuda::host::current_device(), flags != cudaStreamNonBlocking);
+    return cudaSuccess;
+  });
+}
+inline cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  return dnn::cuda::host::api(stream, [&](auto& m, auto& s) {
+    if (!stream) return cudaErrorInvalidResourceHandle;
+    m.drop_stream(s);
+    return cudaSuccess;
+  });
+}
+inline cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  return dnn::cuda::host::api(stream, [](auto& m, auto& s) {
+    m.run(s, s->submitted);
+    return cudaSuccess;
+  });
+}
+/// Does one piece of work, so that whoever polls gets there.
+inline cudaError_t cudaStreamQuery(cudaStream_t stream) {
+  return dnn::cuda::host::api(stream, [](auto& m, auto& s) {
+    if (s->queue.empty()) return cudaSuccess;
+    m.run(s, s->completed + 1);
+    return cudaErrorNotReady;
+  });
+}
+inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned int) {
+  *event = new CUevent_st;
+  return cudaSuccess;
+}
+inline cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  return dnn::cuda::host::api([&](auto& m) {
+    m.run(event->point);  // its work writes the time
+    delete event;
+    return cudaSuccess;
+  });
+}
+inline cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream = nullptr) {
+  return dnn::cuda::host::api(stream, [&](auto& m, auto& s) {
+    m.run(event->point);
+    event->point = m.submit(s, [event] { event->time = std::chrono::steady_clock::now(); });
+    return cudaSuccess;
+  });
+}
+inline cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  return dnn::cuda::host::api([&](auto& m) {
+    m.run(event->point);
+    return cudaSuccess;
+  });
+}
+inline cudaError_t cudaEventQuery(cudaEvent_t event) {
+  return dnn::cuda::host::api([&](auto& m) {
+    if (event->point.reached()) return cudaSuccess;
+    m.run(event->point.stream, event->point.stream->completed + 1);
+    return cudaErrorNotReady;
+  });
+}
+inline cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t stop) {
+  return dnn::cuda::host::api([&](auto&) {
+    if (!start->point.stream || !stop->point.stream) return cudaErrorInvalidResourceHandle;
+    if (!start->point.reached() || !stop->point.reached()) return cudaErrorNotReady;
+    *milliseconds = std::chrono::duration<float, std::milli>(stop->time - start->time).count();
+    return cudaSuccess;
+  });
+}
+inline cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned int = 0) {
+  return dnn::cuda::host::api(stream, [&](auto& m, auto& s) {
+    if (!event->point.reached() && event->point.stream != s) m.submit(s, [] {}, {event->point});
+    return cudaSuccess;
+  });
+}
+
+// Kernels
+// --------------------------------------------------------------------------------------------------------------
+
+template <class... Parameters>
+cudaError_t cudaFuncSetAttribute(void (*)(Parameters...), cudaFuncAttribute attribute, int value) {
+  return dnn::cuda::host::api([&](auto&) {
+    const bool good = attribute != cudaFuncAttributeMaxDynamicSharedMemorySize ||
+                      (value >= 0 && value <= static_cast<int>(dnn::cuda::host::BlockRunner::shared_capacity));
+    return good ? cudaSuccess : cudaErrorInvalidValue;
+  });
+}
+template <class... Parameters>
+cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, void (*)(Parameters...), int block_size,
+                                                          std::size_t) {
+  *blocks = std::max(1, 2048 / std::max(block_size, 1));
+  return cudaSuccess;
+}
+
+template <class... Parameters>
+cudaError_t cudaLaunchKernel(void (*kernel)(Parameters...), dim3 grid, dim3 block, void** arguments,
+                             std::size_t dynamic_shared = 0, cudaStream_t stream = nullptr) {
+  return dnn::cuda::host::api(stream, [&](auto& m, auto& s) {
+    const auto threads = std::uint64_t{block.x} * block.y * block.z;
+    if (threads == 0 || threads > 1024 || block.z > 64 || grid.x == 0 || grid.y == 0 || grid.z == 0 ||
+        grid.x > 0x7fffffffu || grid.y > 65535 || grid.z > 65535 ||
+        dynamic_shared > dnn::cuda::host::BlockRunner::shared_capacity) {
+      return cudaErrorInvalidConfiguration;
+    }
+    auto values = [&]<std::size_t... I>(std::index_sequence<I...>) {
+      return std::tuple<Parameters...>(*static_cast<Parameters*>(arguments[I])...);
+    }
+    (std::index_sequence_for<Parameters...>{});
+    m.submit(s, [&m, kernel, values, grid, block, dynamic_shared, device = s->device,
+                 op = std::string(dnn::cuda::current_op())] {
+      m.run_kernel(
+          device, op, [&] { std::apply(kernel, values); }, grid, block, dynamic_shared);
+    });
+    return cudaSuccess;
+  });
+}
+
+#endif

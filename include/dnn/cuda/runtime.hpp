@@ -1,0 +1,65 @@
+/// The CUDA runtime, with checked calls: the real one under nvcc, the emulated one of cuda/host/ elsewhere.
+///
+///     cuda::check(cudaMemsetAsync(p, 0, bytes, cuda::current_stream()));
+#pragma once
+
+#include "dnn/core/abi.hpp"
+
+#if DNN_CUDA
+
+#if defined(__CUDACC__)
+#include <cuda_runtime.h>
+#else
+#include "dnn/cuda/host/runtime.hpp"
+#endif
+
+#include <string>
+#include <string_view>
+
+#include "dnn/core/error.hpp"
+#include "dnn/core/text.hpp"
+#include "dnn/cuda/op.hpp"
+
+namespace dnn::inline DNN_ABI::cuda {
+
+namespace detail {
+
+/// The kernel that this thread launched last: the first suspect of an error that shows later.
+inline std::string& last_launch() {
+  static thread_local std::string name;
+  return name;
+}
+
+/// Errors after which the device does nothing more for this process.
+constexpr bool is_sticky(cudaError_t error) noexcept {
+  return error >= cudaErrorIllegalAddress && error <= cudaErrorLaunchFailure &&
+         error != cudaErrorPeerAccessAlreadyEnabled;
+}
+
+[[noreturn, gnu::cold, gnu::noinline]] inline void throw_error(cudaError_t error, std::string_view what,
+                                                               const Where& where) {
+  cudaGetLastError();  // an error that does not stay is reported once
+  std::string text = concat("[", what.empty() ? std::string_view("cuda") : what, "] ", cudaGetErrorName(error), ": ",
+                            cudaGetErrorString(error), " (", where, ")");
+  if (is_sticky(error)) {
+    text += "; it may come from a kernel launched earlier, and the device stays unusable until the program restarts";
+    if (!last_launch().empty()) text += concat("; launched last: ", last_launch());
+    text += "; in debug mode every launch is waited for and named";
+  }
+#if defined(DNN_CUDA_ON_HOST) && !defined(__CUDACC__)
+  if (const auto fault = host::fault_text(); !fault.empty()) text += concat("; emulator: ", fault);
+#endif
+  throw CudaError(text);
+}
+
+}  // namespace detail
+
+/// Throws CudaError with the error's text, the current operation, file and line unless `error` is cudaSuccess.
+inline void check(cudaError_t error, Where where = Where::here()) {
+  if (error != cudaSuccess) [[unlikely]]
+    detail::throw_error(error, current_op(), where);
+}
+
+}  // namespace dnn::inline DNN_ABI::cuda
+
+#endif

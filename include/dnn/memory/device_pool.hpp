@@ -1,0 +1,122 @@
+/// The caching allocator of CUDA memory. Blocks are kept by stream and size; a block that is given back may be handed
+/// out again at once on the same stream, because the work there is in order.
+#pragma once
+
+#include "dnn/core/abi.hpp"
+
+#if DNN_CUDA
+
+#include <array>
+#include <cstddef>
+#include <limits>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "dnn/core/error.hpp"
+#include "dnn/core/text.hpp"
+#include "dnn/cuda/device.hpp"
+#include "dnn/cuda/op.hpp"
+#include "dnn/cuda/runtime.hpp"
+#include "dnn/cuda/stream.hpp"
+#include "dnn/memory/pool.hpp"
+
+namespace dnn::inline DNN_ABI {
+
+/// The pool of one device. The device must be current.
+class DevicePool {
+ public:
+  /// A block of at least `bytes`, aligned to 256, for use on `stream`. Where the device has none left, the cached ones
+  /// go back to it first. Throws DeviceError saying what was asked, held and free, and which operation asked.
+  void* allocate(std::size_t bytes, cudaStream_t stream) {
+    const auto c = detail::size_class(bytes);
+    std::lock_guard lock(mutex_);
+    auto& blocks = free_[stream][c.index];
+    void* block = nullptr;
+    if (!blocks.empty()) {
+      block = blocks.back();
+      blocks.pop_back();
+      statistics_.bytes_cached -= c.bytes;
+    } else {
+      block = from_device(c.bytes);
+    }
+    statistics_.bytes_in_use += c.bytes;
+    statistics_.peak_bytes = std::max(statistics_.peak_bytes, statistics_.bytes_in_use + statistics_.bytes_cached);
+#if defined(DNN_CUDA_ON_HOST) && !defined(__CUDACC__)
+    cuda::host::fresh(block, bytes, stream);
+#endif
+    return block;
+  }
+
+  /// Takes back a block from `allocate(bytes, stream)`.
+  void deallocate(void* block, std::size_t bytes, cudaStream_t stream) noexcept {
+    const auto c = detail::size_class(bytes);
+    std::lock_guard lock(mutex_);
+    statistics_.bytes_in_use -= c.bytes;
+    try {
+      free_[stream][c.index].push_back(block);
+      statistics_.bytes_cached += c.bytes;
+    } catch (const std::bad_alloc&) {
+      cudaFree(block);
+    }
+  }
+
+  /// Returns every cached block to the device.
+  void empty_cache() noexcept {
+    std::lock_guard lock(mutex_);
+    free_cached();
+  }
+
+  PoolStatistics statistics() const noexcept {
+    std::lock_guard lock(mutex_);
+    return statistics_;
+  }
+
+ private:
+  void* from_device(std::size_t bytes) {
+    void* block = nullptr;
+    auto error = cudaMalloc(&block, bytes);
+    if (error == cudaErrorMemoryAllocation) {
+      cudaGetLastError();
+      free_cached();
+      error = cudaMalloc(&block, bytes);
+    }
+    if (error == cudaErrorMemoryAllocation) {
+      cudaGetLastError();
+      std::size_t free = 0, total = 0;
+      cudaMemGetInfo(&free, &total);
+      const auto op = cuda::current_op();
+      throw DeviceError("[memory] out of memory on cuda:", cuda::current_device(), ": ",
+                        op.empty() ? std::string_view("the program") : op, " asked for ", bytes, " bytes; ",
+                        statistics_.bytes_in_use, " are held by arrays, ", free, " of ", total, " are free");
+    }
+    cuda::check(error);
+    return block;
+  }
+
+  void free_cached() noexcept {
+    for (auto& [stream, classes] : free_) {
+      for (auto& blocks : classes) {
+        for (void* block : blocks) cudaFree(block);
+        blocks.clear();
+      }
+    }
+    statistics_.bytes_cached = 0;
+  }
+
+  mutable std::mutex mutex_;
+  std::map<cudaStream_t, std::array<std::vector<void*>, detail::size_classes>> free_;
+  PoolStatistics statistics_;
+};
+
+/// The pool of a device. Never destroyed, so that arrays may outlive every static object.
+inline DevicePool& device_pool(int device) {
+  static auto& pools = *new std::array<DevicePool, cuda::max_devices>;
+  return pools[static_cast<std::size_t>(device)];
+}
+
+}  // namespace dnn::inline DNN_ABI
+
+#endif
