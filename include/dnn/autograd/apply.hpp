@@ -16,7 +16,7 @@ namespace dnn::inline DNN_ABI {
 namespace detail {
 
 /// ` (inputs: x0 float32 (2, 3) '/predictor/l1/W', ...)`: what every failed check ends with.
-inline std::string describe_inputs(VariableRefs inputs) {
+[[gnu::cold, gnu::noinline]] inline std::string describe_inputs(VariableRefs inputs) {
   std::string out = " (inputs:";
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const Variable& x = *inputs[i];
