@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <span>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -52,10 +51,13 @@ inline Variable add_gradients(Variable a, const Variable& b) {
 /// One backward pass. Gradients under way wait in their nodes' `pending`; whatever happens, none is left there.
 class BackwardEngine {
  public:
-  /// Which functions take part, each with a mask of its wanted inputs, and whose gradients are asked for.
+  /// The marks of nodes: a function that takes part has the mask of its wanted inputs, a variable whose gradient is
+  /// asked for 1, all others 0. A function pointer, so that only programs that call `grad` compile a hash table.
   struct Filter {
-    std::unordered_map<const FunctionNode*, std::uint64_t> functions;
-    std::unordered_set<const VariableNode*> asked;
+    const void* marks;
+    std::uint64_t (*find)(const void* marks, const void* node);
+
+    std::uint64_t operator[](const void* node) const { return find(marks, node); }
   };
 
   /// Without a filter, everything behind the roots takes part and the leaves' gradients are asked for. `retain_grad`
@@ -112,7 +114,7 @@ class BackwardEngine {
     }
   };
 
-  bool takes_part(const FunctionNode* function) const { return !filter_ || filter_->functions.contains(function); }
+  bool takes_part(const FunctionNode* function) const { return !filter_ || (*filter_)[function] != 0; }
 
   void push(FunctionNode* function) {
     function->queued_ = true;
@@ -127,7 +129,7 @@ class BackwardEngine {
         gy.emplace_back();
         continue;
       }
-      const bool asked = filter_ && filter_->asked.contains(output);
+      const bool asked = filter_ && (*filter_)[output] != 0;
       gy.push_back(asked ? output->pending : std::exchange(output->pending, Variable{}));
       if (retain_grad_ && output->body && gy.back().defined()) output->grad = gy.back();
     }
@@ -135,7 +137,7 @@ class BackwardEngine {
     for (std::size_t i = 0; i < function.inputs_.size() && i < 64; ++i) {
       if (function.inputs_[i]->requires_grad) function.wanted_ |= std::uint64_t{1} << i;
     }
-    if (filter_) function.wanted_ &= filter_->functions.at(&function);
+    if (filter_) function.wanted_ &= (*filter_)[&function];
     Variables gx = function.backward(gy);
     if (gx.size() != function.inputs_.size()) {
       throw GradientError("[", function.name(), "] backward returned ", gx.size(), " gradients for ",
@@ -230,9 +232,10 @@ inline Variables grad(std::span<const Variable> outputs, std::span<const Variabl
   for (const auto& x : inputs) DNN_EXPECT("grad", x.defined());
   // Everything behind the outputs, by rank: a function takes part if one of its inputs is asked for or leads there.
   std::vector<Ref<FunctionNode>> functions;
-  std::unordered_set<const FunctionNode*> seen;
+  using Marks = std::unordered_map<const void*, std::uint64_t>;
+  Marks marks;
   const auto visit = [&](const Ref<FunctionNode>& f) {
-    if (f && seen.insert(f.get()).second) functions.push_back(f);
+    if (f && marks.try_emplace(f.get(), std::uint64_t{0}).second) functions.push_back(f);
   };
   for (const auto& y : outputs) visit(y.creator());
   for (std::size_t i = 0; i < functions.size(); ++i) {
@@ -240,17 +243,20 @@ inline Variables grad(std::span<const Variable> outputs, std::span<const Variabl
     for (const auto& x : f->inputs()) visit(x->creator);
   }
   std::sort(functions.begin(), functions.end(), [](const auto& a, const auto& b) { return a->rank() < b->rank(); });
-  BackwardEngine::Filter filter;
-  for (const auto& x : inputs) filter.asked.insert(x.node().get());
+  const BackwardEngine::Filter filter{&marks, [](const void* in, const void* node) -> std::uint64_t {
+                                        const auto& map = *static_cast<const Marks*>(in);
+                                        const auto place = map.find(node);
+                                        return place == map.end() ? 0 : place->second;
+                                      }};
+  for (const auto& x : inputs) marks[x.node().get()] = 1;
   for (const auto& f : functions) {
     std::uint64_t wanted = 0;
     const auto in = f->inputs();
     for (std::size_t i = 0; i < in.size(); ++i) {
-      const bool leads =
-          filter.asked.contains(in[i].get()) || (in[i]->creator && filter.functions.contains(in[i]->creator.get()));
+      const bool leads = filter[in[i].get()] != 0 || (in[i]->creator && filter[in[i]->creator.get()] != 0);
       if (leads) wanted |= i < 64 ? std::uint64_t{1} << i : std::uint64_t{1} << 63;
     }
-    if (wanted) filter.functions.emplace(f.get(), wanted);
+    marks[f.get()] = wanted;
   }
 
   const UsingConfig<bool> mode(&Config::enable_backprop, options.create_graph);

@@ -101,7 +101,7 @@ class GraphBuilder {
 
   std::size_t number(const VariableNode* node) {
     if (graph_.options.remove_variable) return node->creator ? number(node->creator.get()) : 0;
-    const auto [place, is_new] = numbers_.try_emplace(node, graph_.nodes.size());
+    const auto [place, is_new] = numbers_.try_emplace(node, std::uint64_t{graph_.nodes.size()});
     const std::size_t id = place->second;
     if (is_new) {
       graph_.nodes.push_back({label(*node), false});
@@ -117,7 +117,7 @@ class GraphBuilder {
   }
 
   ComputationalGraph graph_;
-  std::unordered_map<const void*, std::size_t> numbers_;
+  std::unordered_map<const void*, std::uint64_t> numbers_;
   std::vector<const FunctionNode*> waiting_;
 };
 

@@ -7,10 +7,10 @@
 #include <cstring>
 #include <limits>
 #include <type_traits>
-#include <vector>
 
 #include "dnn/kernels/pack.hpp"
 #include "dnn/kernels/parallel_for.hpp"
+#include "dnn/kernels/scratch.hpp"
 
 namespace dnn::inline DNN_ABI::kernels {
 
@@ -84,10 +84,10 @@ template <class Op, class T>
 void reduce_columns(T* out, const T* x, std::int64_t rows, std::int64_t stride, std::int64_t columns) {
   if (rows > 512) {
     const auto half = rows / 2;
-    std::vector<T> second(static_cast<std::size_t>(columns));
+    const Scratch<T> second(columns);
     reduce_columns<Op>(out, x, half, stride, columns);
     reduce_columns<Op>(second.data(), x + half * stride, rows - half, stride, columns);
-    for (std::int64_t j = 0; j < columns; ++j) out[j] = Op{}(out[j], second[static_cast<std::size_t>(j)]);
+    for (std::int64_t j = 0; j < columns; ++j) out[j] = Op{}(out[j], second.data()[j]);
     return;
   }
   constexpr std::int64_t width = Pack<T>::width;
@@ -115,11 +115,10 @@ void reduce(T* out, const T* x, std::int64_t outer, std::int64_t reduced, std::i
     constexpr std::int64_t piece = 1 << 16;
     if (outer == 1 && reduced > 2 * piece) {
       const auto pieces = (reduced + piece - 1) / piece;
-      std::vector<T> partial(static_cast<std::size_t>(pieces));
+      const Scratch<T> partial(pieces);
       parallel_for(pieces, 1, [&](std::int64_t begin, std::int64_t end) {
         for (auto p = begin; p < end; ++p) {
-          partial[static_cast<std::size_t>(p)] =
-              detail::reduce_row<Op>(x + p * piece, std::min(piece, reduced - p * piece));
+          partial.data()[p] = detail::reduce_row<Op>(x + p * piece, std::min(piece, reduced - p * piece));
         }
       });
       *out = detail::reduce_row<Op>(partial.data(), pieces);
