@@ -8,6 +8,7 @@
 #include "cloud/backend/backend.hpp"
 #include "cloud/core/cancel.hpp"
 #include "cloud/core/clock.hpp"
+#include "cloud/core/error.hpp"
 #include "cloud/core/output.hpp"
 #include "cloud/workspace.hpp"
 
@@ -36,7 +37,11 @@ class ComputeTarget {
       output("Found existing compute target.\n");
     } else {
       output("Creating a new compute target...\n");
-      workspace.backend().create_compute(name, spec);
+      try {
+        workspace.backend().create_compute(name, spec);
+      } catch (const ConflictError&) {
+        if (!workspace.backend().find_compute(name)) throw;  // else somebody is creating it at this moment
+      }
     }
     return ComputeTarget(workspace, name);
   }

@@ -55,7 +55,7 @@ inline std::string resource_of(std::string_view scope) {
 
 /// Reads `access_token`, `expires_in`, `expires_on`, `refresh_in` (numbers or text) of a token reply. A token is
 /// renewed when refresh_in says so, one that lives two hours or more at half its life if `half_life`, else two minutes
-/// before it ends.
+/// before it ends, or halfway through a life that is too short for that.
 inline AccessToken token_of(const http::Response& response, bool half_life) {
   const Json body = rest::json_of(response);
   AccessToken token{.token = Secret(json::text(body, {"access_token"}))};
@@ -67,7 +67,7 @@ inline AccessToken token_of(const http::Response& response, bool half_life) {
   const std::int64_t refresh = json::integer(body, {"refresh_in"});
   token.renew = refresh > 0 && refresh < in      ? now + refresh * 1000
                 : half_life && in >= 2 * 60 * 60 ? now + in * 500
-                                                 : token.expires - 120'000;
+                                                 : std::max(token.expires - 120'000, now + in * 500);
   return token;
 }
 

@@ -89,14 +89,15 @@ class Client {
     }
   }
 
-  /// What a reply asks for; nothing when it does not.
+  /// What a reply asks for; nothing when it does not. A date is meant by the service's own clock, where that is told.
   static std::optional<std::chrono::milliseconds> retry_after(const Response& response) {
     for (const char* name : {"retry-after-ms", "x-ms-retry-after-ms"}) {
       const auto wait = parse_number<double>(trim(response.headers.get(name)));
       if (wait && *wait >= 0 && *wait < 1e10) return std::chrono::milliseconds(static_cast<std::int64_t>(*wait));
     }
-    const std::string seconds = response.headers.get("Retry-After");
-    return seconds.empty() ? std::nullopt : parse_retry_after(seconds);
+    const std::string asked = response.headers.get("Retry-After");
+    const std::optional<Milliseconds> its_now = parse_http_date(response.headers.get("Date"));
+    return asked.empty() ? std::nullopt : parse_retry_after(asked, its_now.value_or(now_ms()));
   }
 
   static bool is_transient(int status) {
@@ -259,6 +260,8 @@ class Client {
     set(CURLOPT_HEADERDATA, &transfer);
     set(CURLOPT_WRITEFUNCTION, &on_body);
     set(CURLOPT_WRITEDATA, &transfer);
+    // What goes to a sink is wanted as it is stored; of other replies a gateway may send less.
+    if (!request.sink && request.method != "HEAD") set(CURLOPT_ACCEPT_ENCODING, "gzip");
     set(CURLOPT_NOPROGRESS, 0L);
     set(CURLOPT_XFERINFOFUNCTION, &on_progress);
     set(CURLOPT_XFERINFODATA, &transfer);

@@ -112,7 +112,8 @@ inline ErrorDetails describe(const http::Response& response) {
     }
     d.message = "no JSON but " + response.headers.get("Content-Type") + ": " + presentable(text, 200);
   } else {
-    d.message = "an empty reply";
+    const std::string challenge = response.headers.get("WWW-Authenticate");
+    d.message = challenge.empty() ? "an empty reply" : "an empty reply, wanting " + challenge;
   }
   d.code = presentable(d.code, 100);
   d.message = presentable(d.message);

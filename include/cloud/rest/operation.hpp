@@ -71,6 +71,7 @@ class Operation {
       set_state(json::text(body, {"status"}), body);
     } else if (!location_.empty()) {
       if (const std::string moved = trusted(response.headers.get("Location")); !moved.empty()) location_ = moved;
+      async_ = trusted(response.headers.get("Azure-AsyncOperation"));  // told late: asked from now on
       state_ = response.status == 202 ? State::running : State::succeeded;
     } else {
       set_state(json::text(body, {"properties", "provisioningState"}), body);

@@ -100,6 +100,16 @@ class Service {
     request.repeatable = true;
     return ask(request, true);
   }
+  /// PUT of what never changes once it is made. Where it exists already - made by somebody else, or by a request of
+  /// ours whose reply was lost - the answer is what is there.
+  Json make(const std::string& tried, const std::string& url, const Json& body) const {
+    try {
+      return put(tried, url, body);
+    } catch (const ConflictError&) {
+      if (Json there = find(tried, url); !there.is_null()) return there;
+      throw;
+    }
+  }
   /// `repeatable`: asking twice does no harm.
   Json post(const std::string& tried, const std::string& url, const Json& body, bool repeatable) const {
     http::Request request = with_json(tried, "POST", url, body);

@@ -85,6 +85,44 @@ TEST_CASE("what is safe to repeat is repeated, as long after as the server says"
   CHECK(server->complaints() == "");
 }
 
+TEST_CASE("a date to wait for is one of the service's clock", "[cloud][http]") {
+  http::Response response;
+  response.headers.add("Date", "Wed, 01 May 2024 12:00:00 GMT");  // whatever this machine believes
+  response.headers.add("Retry-After", "Wed, 01 May 2024 12:00:07 GMT");
+  CHECK(http::Client::retry_after(response) == 7s);
+  http::Response past;
+  past.headers.add("Retry-After", "Wed, 01 May 2024 12:00:00 GMT");
+  CHECK(http::Client::retry_after(past) == 0s);
+}
+
+TEST_CASE("a compressed reply is read, and bytes for a sink stay as they are", "[cloud][http]") {
+  const cloud::test::Program program({"python3", "-c", R"(
+import gzip, http.server, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        body = gzip.compress(b'{"api": 1}')
+        self.send_response(200)
+        self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *_): pass
+server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+print(server.server_port, flush=True)
+server.serve_forever()
+)"});
+  const std::string port = program.line();
+  REQUIRE_FALSE(port.empty());
+  const http::Client client;
+  const std::string url = "http://127.0.0.1:" + port + "/";
+  CHECK(client.send({.tried = "t", .url = url}).body == "{\"api\": 1}");
+  std::string stored;
+  client.send(
+      {.tried = "t", .url = url, .sink = [&](const http::Response&, std::string_view more) { stored += more; }});
+  CHECK(stored.substr(0, 2) == "\x1f\x8b");
+}
+
 TEST_CASE("a POST is sent once unless it is said to be repeatable", "[cloud][http]") {
   const auto server = ContractServer::start();
   if (!server) return;

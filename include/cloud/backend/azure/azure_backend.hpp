@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -129,13 +130,19 @@ class AzureBackend : public Backend {
     const std::string id = new_run_id(job.experiment);
     const Json body = job_body(job, job_command(job, is_cmake_project),
                                connection_.id() + "/computes/" + percent_encode(job.compute), code.id, environment);
-    return run_of_job(connection_.service(options.cancel).put(tried, connection_.arm("/jobs/" + id), body));
+    return run_of_job(connection_.service(options.cancel).make(tried, connection_.arm("/jobs/" + id), body));
   }
 
   RunInfo get_run(const std::string& id) override {
     const std::shared_ptr<Known> known = this->known(id);
     RunInfo run = known->run;
-    add_details(run, known->logs.details());
+    try {
+      add_details(run, known->logs.details());
+    } catch (const NotFoundError&) {
+      // Run history hears of a job a little later than the resource manager.
+      if (!known->is_job) throw;
+      run = run_of_job(connection_.service().get("get run " + id, job_url(id)));
+    }
     return run;
   }
 
@@ -237,9 +244,18 @@ class AzureBackend : public Backend {
   RunInfo start_run(const std::string& experiment, const std::string& display_name) override {
     const tracking::MlflowClient client = mlflow();
     const Json run = client.create_run(client.experiment_id(experiment), display_name);
-    return get_run(json::text(run, {"info", "run_id"}, json::text(run, {"info", "run_uuid"})));
+    const std::string id = json::text(run, {"info", "run_id"}, json::text(run, {"info", "run_uuid"}));
+    {
+      const std::scoped_lock lock(mutex_);
+      started_.insert(id);
+    }
+    return get_run(id);
   }
   void end_run(const std::string& run_id, Phase phase, const std::string& error) override {
+    {
+      const std::scoped_lock lock(mutex_);
+      if (started_.erase(run_id) == 0) return;  // a job's exit code tells; a run that others started is theirs to end
+    }
     const tracking::MlflowClient client = mlflow();
     if (!error.empty()) client.log_batch(run_id, {.tags = {{"cloud.error", error.substr(0, 5000)}}});
     client.end_run(run_id, phase == Phase::completed ? "FINISHED" : phase == Phase::canceled ? "KILLED" : "FAILED");
@@ -258,8 +274,10 @@ class AzureBackend : public Backend {
  private:
   // What does not change about a run, and how far its logs were read.
   struct Known {
-    Known(RunInfo info, Connection& connection) : run(std::move(info)), logs(connection, run.id) {}
+    Known(RunInfo info, bool job, Connection& connection)
+        : run(std::move(info)), is_job(job), logs(connection, run.id) {}
     RunInfo run;
+    bool is_job;  // and not only a run that somebody has logged
     RunLogs logs;
   };
 
@@ -281,7 +299,7 @@ class AzureBackend : public Backend {
                       : run_of_history(service.get(tried, connection_.history("/runs/" + percent_encode(id))));
     run.id = id;
     const std::scoped_lock lock(mutex_);
-    return known_.try_emplace(id, std::make_shared<Known>(std::move(run), connection_)).first->second;
+    return known_.try_emplace(id, std::make_shared<Known>(std::move(run), !job.is_null(), connection_)).first->second;
   }
 
   tracking::MlflowClient mlflow() { return {connection_.service(), connection_.mlflow()}; }
@@ -293,6 +311,7 @@ class AzureBackend : public Backend {
   std::map<std::string, rest::Operation> creations_;  // that are not known to have ended well
   std::mutex mutex_;
   std::map<std::string, std::shared_ptr<Known>> known_;
+  std::set<std::string> started_;  // by start_run, and not ended yet
 };
 
 /// The backend of Workspace. Nothing is asked yet: a workspace that is not there shows at the first use.

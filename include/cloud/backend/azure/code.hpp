@@ -163,11 +163,11 @@ inline CodeAsset upload_code(Connection& connection, const std::string& folder,
   }
   PendingUpload place(connection, name, options.cancel);
   const std::string uri = upload_files(connection, place, folder, files, options);
-  CodeAsset code = asset(service.put("register code", connection.arm("/codes/" + name + "/versions/1"),
-                                     {{"properties",
-                                       {{"codeUri", uri},
-                                        {"isAnonymous", true},
-                                        {"properties", {{"hash_sha256", hash}, {"hash_version", "202208"}}}}}}));
+  CodeAsset code = asset(service.make("register code", connection.arm("/codes/" + name + "/versions/1"),
+                                      {{"properties",
+                                        {{"codeUri", uri},
+                                         {"isAnonymous", true},
+                                         {"properties", {{"hash_sha256", hash}, {"hash_version", "202208"}}}}}}));
   if (code.id.empty()) code.id = connection.id() + "/codes/" + name + "/versions/1";
   if (code.uri.empty()) code.uri = uri;
   return code;

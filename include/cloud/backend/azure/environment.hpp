@@ -84,7 +84,7 @@ inline std::string ensure_environment(Connection& connection, const JobSpec& job
     fs::remove_all(folder, ignored);
     properties["build"] = {{"contextUri", context.uri}, {"dockerfilePath", "Dockerfile"}};
   }
-  const Json made = service.put(tried, connection.arm(path), {{"properties", properties}});
+  const Json made = service.make(tried, connection.arm(path), {{"properties", properties}});
   return json::text(made, {"id"}, connection.id() + path);
 }
 

@@ -42,8 +42,9 @@ class RunLogs {
     storage::BlobClient::Piece piece =
         blobs.read(tried, log->url, "", log->at - log->tail.size(), max_bytes + log->tail.size());
     if (!piece.bytes.starts_with(log->tail)) {
-      const bool emptied = piece.bytes.empty() && !piece.size;
-      if (emptied) return {};  // the blob is gone for the moment
+      // Less than what is known: the blob is gone for the moment, or the reply broke off early.
+      const bool shrunk = piece.size && *piece.size < log->at;
+      if (log->tail.starts_with(piece.bytes) && !shrunk) return {};
       log->at = 0;
       log->tail.clear();
       piece = blobs.read(tried, log->url, "", 0, max_bytes);

@@ -116,11 +116,14 @@ class Models {
         return static_cast<int>(json::integer(known, {"properties", name}));
       };
       version = std::max({number("nextVersion"), number("latestVersion") + 1, version + 1});
+      const std::string url = connection_.arm(model + "/versions/" + std::to_string(version));
       try {
-        return model_info(service.put(tried, connection_.arm(model + "/versions/" + std::to_string(version)),
-                                      {{"properties", properties}}),
-                          spec.name);
-      } catch (const ConflictError&) {  // somebody else was faster
+        return model_info(service.put(tried, url, {{"properties", properties}}), spec.name);
+      } catch (const ConflictError& error) {
+        // It is ours, and only the reply was lost; or somebody else was faster.
+        const ModelInfo there = model_info(service.find(tried, url), spec.name);
+        const ModelInfo wanted = model_info({{"properties", properties}}, spec.name);
+        if (error.details().attempts > 1 && there.run_id == wanted.run_id && there.path == wanted.path) return there;
         if (tries == 4) throw;
       }
     }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -87,7 +88,7 @@ inline RunInfo run_of_job(const Json& job) {
   run.phase = phase_of(run.status);
   run.compute = last_part(json::text(job, {"properties", "computeId"}));
   run.created = time_at(job, {"systemData", "createdAt"});
-  run.web_url = json::text(job, {"properties", "services", "Studio", "endpoint"});
+  run.web_url = rest::presentable(json::text(job, {"properties", "services", "Studio", "endpoint"}));
   run.tags = json::text_map(job, {"properties", "tags"});
   run.properties = json::text_map(job, {"properties", "properties"});
   return run;
@@ -103,6 +104,19 @@ inline RunInfo run_of_history(const Json& entry) {
   return run;
 }
 
+/// The program's exit code: 0 for a completed run, else as the error's text tells ("exited with status code 3"), since
+/// no field holds it.
+inline std::optional<int> exit_code_of(Phase phase, std::string_view error) {
+  if (phase == Phase::completed) return 0;
+  for (const std::string_view mark : {"status code ", "exit code "}) {
+    const std::size_t at = error.find(mark);
+    if (phase != Phase::failed || at == std::string_view::npos) continue;
+    const std::string_view rest = error.substr(at + mark.size());
+    return parse_number<int>(rest.substr(0, rest.find_first_not_of("0123456789")));
+  }
+  return std::nullopt;
+}
+
 /// Adds what run history knows: the newest status, times, error, warnings, logs.
 inline void add_details(RunInfo& run, const Json& details) {
   run.status = json::text(details, {"status"}, run.status);
@@ -116,6 +130,7 @@ inline void add_details(RunInfo& run, const Json& details) {
   const std::string message = rest::message_of(error);
   const std::string code = json::text(error, {"code"});
   run.error = rest::presentable(message.empty() ? code : (code.empty() ? "" : code + ": ") + message, 4000);
+  run.exit_code = exit_code_of(run.phase, message);
   if (run.phase == Phase::failed && run.error.empty() && !equal_ignoring_case(run.status, "Failed")) {
     run.error = "the service reports the run as " + run.status;
   }

@@ -397,12 +397,13 @@ class Supervisor {
   }
 
   void end(Phase phase, std::optional<int> exit_code, const std::string& error) {
+    // The program's variables may be secrets, and are needed no more.
+    job_.environment.clear();
+    if (!job_.snapshot.empty()) save_job(folders_.job(id_), job_);
     store_.finish(id_, phase, exit_code, error);
     // What follows only tidies up. A failed run keeps its working directory for whoever wants to know why.
     std::error_code ignored;
     if (phase != Phase::failed) fs::remove_all(folders_.work(id_), ignored);
-    job_.environment.clear();
-    if (!job_.snapshot.empty()) save_job(folders_.job(id_), job_);
   }
 
   bool cancel_requested() {
