@@ -53,6 +53,7 @@ int main() {
 
   sum(silu(outer(a, b))).backward();
   std::printf("the gradients agree with finite differences; d/da =");
-  for (const double g : a.grad().span<double>()) std::printf(" %.4f", g);
+  const Array gradient = a.grad();
+  for (const double g : gradient.span<double>()) std::printf(" %.4f", g);
   std::printf("\n");
 }

@@ -100,7 +100,7 @@ TEST_CASE("shifts give the values that Chainer's give, also resumed", "[extensio
         updater.optimizer = optimizer;
         Trainer trainer(updater);
 
-        const auto& values = array_of(arrays, "values");
+        const Array values = array_of(arrays, "values");
         const auto& resume_at = at(recorded, "resume_at");
         shift->initialize(trainer);
         std::int64_t next = 0;
