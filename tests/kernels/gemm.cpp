@@ -94,6 +94,20 @@ TEST_CASE("gemm agrees with three loops: random sizes", "[kernels]") {
   }
 }
 
+TEST_CASE("gemm starts every row from a bias", "[kernels]") {
+  for (const std::int64_t m : {1, 3, 40}) {
+    const std::int64_t n = 37, k = 20;
+    const auto a = random_numbers<float>(static_cast<std::size_t>(m * k), 1),
+               b = random_numbers<float>(static_cast<std::size_t>(k * n), 2),
+               bias = random_numbers<float>(static_cast<std::size_t>(n), 3);
+    std::vector<float> biased(static_cast<std::size_t>(m * n), 7.f), added(biased);
+    kernels::gemm(false, false, m, n, k, a.data(), k, b.data(), n, biased.data(), n, false, bias.data());
+    for (std::size_t i = 0; i < added.size(); ++i) added[i] = bias[i % static_cast<std::size_t>(n)];
+    kernels::gemm(false, false, m, n, k, a.data(), k, b.data(), n, added.data(), n, true);
+    CHECK(biased == added);
+  }
+}
+
 TEST_CASE("gemm gives the same bits on one thread and on several", "[kernels]") {
   const std::int64_t m = 300, n = 200, k = 400;
   const auto a = random_numbers<float>(static_cast<std::size_t>(m * k), 1),

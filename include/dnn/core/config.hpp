@@ -18,6 +18,7 @@ struct Config {
   bool train = true;                  ///< dropout drops, batch normalization uses batch statistics
   bool enable_backprop = true;        ///< functions record the graph
   bool debug = false;                 ///< every function's results and gradients are scanned for NaN
+  bool allow_tf32 = false;            ///< on GPUs, float32 products may round their operands to 10 bits of mantissa
   bool keep_graph_on_report = false;  ///< reported variables keep their graph
   DType dtype = float32;              ///< of initial parameters and data sets
 };
@@ -46,6 +47,7 @@ inline UsingConfig<bool> using_train(bool train) { return {&Config::train, train
 inline UsingConfig<bool> no_backprop_mode() { return {&Config::enable_backprop, false}; }
 inline UsingConfig<bool> force_backprop_mode() { return {&Config::enable_backprop, true}; }
 inline UsingConfig<bool> debug_mode(bool debug = true) { return {&Config::debug, debug}; }
+inline UsingConfig<bool> using_tf32(bool allow = true) { return {&Config::allow_tf32, allow}; }
 inline UsingConfig<DType> using_dtype(DType dtype) { return {&Config::dtype, dtype}; }
 
 }  // namespace dnn::inline DNN_ABI

@@ -19,6 +19,11 @@ struct float16 {
 
  private:
   DNN_HD static std::uint16_t from_float(float value) noexcept {
+#if defined(__CUDA_ARCH__)
+    std::uint16_t half;
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(half) : "f"(value));
+    return half;
+#else
     const auto f = std::bit_cast<std::uint32_t>(value);
     const auto sign = static_cast<std::uint16_t>((f >> 16) & 0x8000u);
     const std::uint32_t magnitude = f & 0x7fffffffu;
@@ -31,8 +36,14 @@ struct float16 {
     }
     const std::uint32_t rounded = magnitude + 0xfffu + ((magnitude >> 13) & 1u);
     return static_cast<std::uint16_t>(sign | ((rounded - 0x38000000u) >> 13));
+#endif
   }
   DNN_HD static float to_float(std::uint16_t h) noexcept {
+#if defined(__CUDA_ARCH__)
+    float value;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(h));
+    return value;
+#else
     const std::uint32_t sign = static_cast<std::uint32_t>(h & 0x8000u) << 16;
     const std::uint32_t magnitude = static_cast<std::uint32_t>(h & 0x7fffu) << 13;
     std::uint32_t f;
@@ -45,6 +56,7 @@ struct float16 {
                                        std::bit_cast<float>(0x38800000u));
     }
     return std::bit_cast<float>(f | sign);
+#endif
   }
 };
 

@@ -12,30 +12,12 @@
 #include "dnn/kernels/im2col.hpp"
 #include "dnn/kernels/parallel_for.hpp"
 #include "dnn/kernels/scratch.hpp"
+#include "dnn/memory/device.hpp"
+#if DNN_CUDA
+#include "dnn/kernels/gpu/convolution.hpp"
+#endif
 
 namespace dnn::inline DNN_ABI::kernels {
-
-struct Convolution2D {
-  Window2D window;
-  std::int64_t batch = 0, in_channels = 0, out_channels = 0, groups = 1;
-
-  std::int64_t group_in() const noexcept { return in_channels / groups; }
-  std::int64_t group_out() const noexcept { return out_channels / groups; }
-  /// Rows of the column matrix of one group.
-  std::int64_t depth() const noexcept { return group_in() * window.cells(); }
-  std::int64_t weights() const noexcept { return out_channels * depth(); }
-  /// Images that share a product.
-  std::int64_t block() const noexcept {
-    constexpr std::int64_t wide = 512;
-    if (window.is_identity()) return 1;
-    return std::clamp<std::int64_t>(wide / window.places(), 1, std::max<std::int64_t>(batch, 1));
-  }
-  std::int64_t blocks() const noexcept { return (batch + block() - 1) / block(); }
-  /// Blocks that are worth a thread.
-  std::int64_t grain() const noexcept {
-    return std::max<std::int64_t>(1, (1 << 19) / std::max<std::int64_t>(weights() * window.places() * block(), 1));
-  }
-};
 
 namespace detail {
 
@@ -80,6 +62,9 @@ const T* rows_of(const Convolution2D& c, const T* y, ImageBlock images, std::int
 /// y = x * W + bias; `bias` (O) may be null.
 template <class T>
 void convolution_2d(const Convolution2D& c, const T* x, const T* W, const T* bias, T* y) {
+#if DNN_CUDA
+  if (on_gpu()) return gpu::convolution_2d(c, x, W, bias, y);
+#endif
   const auto places = c.window.places(), width = c.block() * places;
   parallel_for(c.blocks(), c.grain(), [&](std::int64_t begin, std::int64_t end) {
     const Scratch<T> columns(c.window.is_identity() ? 0 : c.depth() * width);
@@ -111,6 +96,9 @@ void convolution_2d(const Convolution2D& c, const T* x, const T* W, const T* bia
 /// x = the transpose of the above applied to y, plus `bias` (C), which may be null.
 template <class T>
 void deconvolution_2d(const Convolution2D& c, const T* y, const T* W, const T* bias, T* x) {
+#if DNN_CUDA
+  if (on_gpu()) return gpu::deconvolution_2d(c, y, W, bias, x);
+#endif
   const auto places = c.window.places(), width = c.block() * places, pixels = c.window.pixels();
   const bool direct = c.window.is_identity();
   parallel_for(c.blocks(), c.grain(), [&](std::int64_t begin, std::int64_t end) {
@@ -139,6 +127,9 @@ void deconvolution_2d(const Convolution2D& c, const T* y, const T* W, const T* b
 /// gW = the gradient of <convolution(x, W), gy> with respect to W.
 template <class T>
 void convolution_2d_weights(const Convolution2D& c, const T* x, const T* gy, T* gW) {
+#if DNN_CUDA
+  if (on_gpu()) return gpu::convolution_2d_weights(c, x, gy, gW);
+#endif
   const auto places = c.window.places(), width = c.block() * places, blocks = c.blocks();
   std::fill_n(gW, c.weights(), T(0));
   // The batch is cut in parts, each with a sum of its own; the parts are added in order.

@@ -14,9 +14,14 @@
 #include <utility>
 
 #include "dnn/core/abi.hpp"
+#include "dnn/kernels/batch_axes.hpp"
 #include "dnn/kernels/pack.hpp"
 #include "dnn/kernels/parallel_for.hpp"
 #include "dnn/kernels/scratch.hpp"
+#include "dnn/memory/device.hpp"
+#if DNN_CUDA
+#include "dnn/kernels/gpu/gemm.hpp"
+#endif
 
 namespace dnn::inline DNN_ABI::kernels {
 
@@ -214,10 +219,15 @@ void gemm_direct(std::int64_t m, std::int64_t n, std::int64_t k, StridedMatrix<T
 }  // namespace detail
 
 /// C = op(A) op(B), or C += op(A) op(B) when `accumulate`; all row-major. op(A) is m x k, op(B) is k x n, C is m x n;
-/// lda, ldb, ldc are the distances between rows as stored, in elements.
+/// lda, ldb, ldc are the distances between rows as stored, in elements. Without `accumulate` every row may start from
+/// `bias` (n) instead of 0.
 template <class T>
 void gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std::int64_t lda,
-          const T* b, std::int64_t ldb, T* c, std::int64_t ldc, bool accumulate = false) {
+          const T* b, std::int64_t ldb, T* c, std::int64_t ldc, bool accumulate = false,
+          std::type_identity_t<const T*> bias = nullptr) {
+#if DNN_CUDA
+  if (on_gpu()) return gpu::gemm(trans_a, trans_b, m, n, k, a, lda, b, ldb, c, ldc, accumulate, bias);
+#endif
   if (m == 0 || n == 0) return;
   const detail::StridedMatrix<T> ma{a, trans_a ? 1 : lda, trans_a ? lda : 1};
   const detail::StridedMatrix<T> mb{b, trans_b ? 1 : ldb, trans_b ? ldb : 1};
@@ -225,7 +235,10 @@ void gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64
   const auto block = [&](std::int64_t i0, std::int64_t i1, std::int64_t j0, std::int64_t j1) {
     T* out = c + i0 * ldc + j0;
     if (!accumulate) {
-      for (std::int64_t i = 0; i < i1 - i0; ++i) std::fill_n(out + i * ldc, j1 - j0, T(0));
+      for (std::int64_t i = 0; i < i1 - i0; ++i) {
+        if (bias) std::copy_n(bias + j0, j1 - j0, out + i * ldc);
+        else std::fill_n(out + i * ldc, j1 - j0, T(0));
+      }
     }
     if (k == 0) return;
     if (direct) {
@@ -248,6 +261,28 @@ void gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64
       block(first, last, 0, n);
     } else {
       block(0, m, first, last);
+    }
+  });
+}
+
+/// The products of a batch: the i-th C, at c + i * m * n, is op(A) op(B) of those at the offsets of i.
+template <class T>
+void gemm_batched(const BatchAxes& batch, bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k,
+                  const T* a, std::int64_t lda, const BatchAxes::Strides& a_strides, const T* b, std::int64_t ldb,
+                  const BatchAxes::Strides& b_strides, T* c) {
+#if DNN_CUDA
+  if (on_gpu()) {
+    return gpu::gemm_batched<T>(batch, trans_a, trans_b, m, n, k, a, lda, a_strides, b, ldb, b_strides, c, n, false,
+                                nullptr);
+  }
+#endif
+  // Many small products share the threads; a large one uses them all by itself.
+  const auto batches = batch.size(), cost = std::max<std::int64_t>(m * n * k, 1);
+  const auto grain = cost >= (1 << 20) ? batches : std::max<std::int64_t>(1, (1 << 18) / cost);
+  parallel_for(batches, grain, [&](std::int64_t begin, std::int64_t end) {
+    for (auto i = begin; i < end; ++i) {
+      gemm<T>(trans_a, trans_b, m, n, k, a + batch.offset(i, a_strides), lda, b + batch.offset(i, b_strides), ldb,
+              c + i * m * n, n);
     }
   });
 }

@@ -1,4 +1,4 @@
-/// Windows that slide over images, and the matrix of what they see.
+/// The matrix of what a sliding window sees of an image, and its transpose.
 #pragma once
 
 #include <algorithm>
@@ -6,23 +6,13 @@
 #include <cstring>
 
 #include "dnn/core/abi.hpp"
+#include "dnn/kernels/window.hpp"
+#include "dnn/memory/device.hpp"
+#if DNN_CUDA
+#include "dnn/kernels/gpu/im2col.hpp"
+#endif
 
 namespace dnn::inline DNN_ABI::kernels {
-
-/// A k_h x k_w window that stands at out_h x out_w places of an h x w image. Cell (ky, kx) of the window at place
-/// (oy, ox) lies on pixel (oy * s_y - p_y + ky * d_y, ox * s_x - p_x + kx * d_x), which may be outside of the image.
-struct Window2D {
-  std::int64_t h = 0, w = 0, out_h = 0, out_w = 0;
-  std::int64_t k_h = 1, k_w = 1, s_y = 1, s_x = 1, p_y = 0, p_x = 0, d_y = 1, d_x = 1;
-
-  std::int64_t pixels() const noexcept { return h * w; }
-  std::int64_t places() const noexcept { return out_h * out_w; }
-  std::int64_t cells() const noexcept { return k_h * k_w; }
-  /// Every place sees exactly its own pixel.
-  bool is_identity() const noexcept {
-    return k_h == 1 && k_w == 1 && s_y == 1 && s_x == 1 && p_y == 0 && p_x == 0 && out_h == h && out_w == w;
-  }
-};
 
 namespace detail {
 
@@ -96,6 +86,9 @@ void for_each_row(const Window2D& w, std::int64_t channels, Body body) {
 /// the columns of several images can stand side by side.
 template <class T>
 void im2col(const Window2D& w, std::int64_t channels, const T* image, T* columns, std::int64_t ld) {
+#if DNN_CUDA
+  if (on_gpu()) return gpu::im2col(w, channels, image, columns, ld);
+#endif
   detail::for_each_row(w, channels, [&](auto row, auto oy, auto first, auto last, auto pixel) {
     T* out = columns + row * ld + oy * w.out_w;
     const T* in = image + pixel;
@@ -112,6 +105,9 @@ void im2col(const Window2D& w, std::int64_t channels, const T* image, T* columns
 /// The transpose of im2col: adds every column entry to its pixel.
 template <class T>
 void col2im(const Window2D& w, std::int64_t channels, const T* columns, std::int64_t ld, T* image) {
+#if DNN_CUDA
+  if (on_gpu()) return gpu::col2im(w, channels, columns, ld, image);
+#endif
   detail::for_each_row(w, channels, [&](auto row, auto oy, auto first, auto last, auto pixel) {
     const T* in = columns + row * ld + oy * w.out_w + first;
     T* out = image + pixel;

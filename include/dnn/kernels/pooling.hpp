@@ -7,6 +7,10 @@
 
 #include "dnn/kernels/im2col.hpp"
 #include "dnn/kernels/parallel_for.hpp"
+#include "dnn/memory/device.hpp"
+#if DNN_CUDA
+#include "dnn/kernels/gpu/pooling.hpp"
+#endif
 
 namespace dnn::inline DNN_ABI::kernels {
 
@@ -45,6 +49,9 @@ void take_larger(const T* __restrict in, std::int64_t stride, std::int64_t n, st
 /// the number of the first cell that holds it (0 where the window sees nothing larger than -infinity).
 template <class T>
 void max_pooling(const Window2D& w, std::int64_t planes, const T* x, T* y, std::int32_t* cells) {
+#if DNN_CUDA
+  if (on_gpu()) return gpu::max_pooling(w, planes, x, y, cells);
+#endif
   detail::for_each_plane(w, planes, [&](std::int64_t plane) {
     T* best = y + plane * w.places();
     std::int32_t* cell = cells + plane * w.places();
@@ -61,6 +68,9 @@ void max_pooling(const Window2D& w, std::int64_t planes, const T* x, T* y, std::
 /// y = the pixel in the given cell of every window, 0 outside of the image.
 template <class T>
 void gather_cells(const Window2D& w, std::int64_t planes, const T* x, const std::int32_t* cells, T* y) {
+#if DNN_CUDA
+  if (on_gpu()) return gpu::gather_cells(w, planes, x, cells, y);
+#endif
   detail::for_each_plane(w, planes, [&](std::int64_t plane) {
     auto i = plane * w.places();
     for (std::int64_t oy = 0; oy < w.out_h; ++oy) {
@@ -75,6 +85,9 @@ void gather_cells(const Window2D& w, std::int64_t planes, const T* x, const std:
 /// The transpose of gather_cells: every y is added to the pixel in the given cell of its window.
 template <class T>
 void scatter_cells(const Window2D& w, std::int64_t planes, const T* y, const std::int32_t* cells, T* x) {
+#if DNN_CUDA
+  if (on_gpu()) return gpu::scatter_cells(w, planes, y, cells, x);
+#endif
   detail::for_each_plane(w, planes, [&](std::int64_t plane) {
     T* image = x + plane * w.pixels();
     std::fill_n(image, w.pixels(), T(0));
@@ -91,6 +104,9 @@ void scatter_cells(const Window2D& w, std::int64_t planes, const T* y, const std
 /// y = scale * the sum of the pixels under the window.
 template <class T>
 void sum_windows(const Window2D& w, std::int64_t planes, const T* x, double scale, T* y) {
+#if DNN_CUDA
+  if (on_gpu()) return gpu::sum_windows(w, planes, x, scale, y);
+#endif
   detail::for_each_plane(w, planes, [&](std::int64_t plane) {
     T* sum = y + plane * w.places();
     const T* image = x + plane * w.pixels();
@@ -107,6 +123,9 @@ void sum_windows(const Window2D& w, std::int64_t planes, const T* x, double scal
 /// The transpose of sum_windows: scale * y is added to every pixel under its window.
 template <class T>
 void spread_windows(const Window2D& w, std::int64_t planes, const T* y, double scale, T* x) {
+#if DNN_CUDA
+  if (on_gpu()) return gpu::spread_windows(w, planes, y, scale, x);
+#endif
   detail::for_each_plane(w, planes, [&](std::int64_t plane) {
     T* image = x + plane * w.pixels();
     std::fill_n(image, w.pixels(), T(0));

@@ -1,7 +1,6 @@
 /// Fully connected layer: y = x W^T + b.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -15,12 +14,12 @@ namespace dnn::inline DNN_ABI::inline functions {
 
 namespace nodes {
 
-/// C (m x n) = op(A) op(B), or C += with `accumulate`: dense matrices of one compute dtype.
+/// C (m x n) = op(A) op(B), with `bias` (n) added to every row unless it is null: dense matrices of one compute dtype.
 inline void matrix_product(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k, const Array& a,
-                           const Array& b, Array& c, bool accumulate = false) {
+                           const Array& b, Array& c, const Array* bias = nullptr) {
   visit_float(c.dtype(), "linear", [&]<class T>(std::type_identity<T>) {
     kernels::gemm(trans_a, trans_b, m, n, k, a.data<T>(), trans_a ? m : k, b.data<T>(), trans_b ? k : n, c.data<T>(), n,
-                  accumulate);
+                  false, bias ? bias->data<T>() : nullptr);
   });
 }
 
@@ -71,8 +70,7 @@ class LinearFunction final : public FunctionNode {
     Array product(shape_, a.dtype(), a.device());
     switch (result_) {
       case LinearResult::y:
-        if (inputs.size() == 3) start_with(product, inputs[2], n);
-        matrix_product(false, true, n, out, in, a, b, product, inputs.size() == 3);
+        matrix_product(false, true, n, out, in, a, b, product, inputs.size() == 3 ? &inputs[2] : nullptr);
         break;
       case LinearResult::x: matrix_product(false, false, n, in, out, a, b, product); break;
       case LinearResult::W: matrix_product(true, false, out, in, n, b, a, product); break;
@@ -107,19 +105,6 @@ class LinearFunction final : public FunctionNode {
   }
 
  private:
-  /// The product is added to the bias, so that y is written and read again only while it is in the cache.
-  static void start_with(Array& y, const Array& bias, std::int64_t rows) {
-    const std::byte* from = bias.bytes();
-    std::byte* to = y.bytes();
-    const auto row_bytes = bias.nbytes();
-    kernels::parallel_for(rows, std::max<std::int64_t>(1, 65536 / std::max<std::int64_t>(bias.size(), 1)),
-                          [=](std::int64_t begin, std::int64_t end) {
-                            for (auto r = begin; r < end; ++r) {
-                              std::memcpy(to + static_cast<std::size_t>(r) * row_bytes, from, row_bytes);
-                            }
-                          });
-  }
-
   LinearResult result_;
   int n_batch_axes_;
   Shape shape_;

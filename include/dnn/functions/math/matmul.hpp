@@ -41,27 +41,20 @@ struct MatMul final : FunctionNode {
     const Shape &a = x[0].shape(), &b = x[1].shape();
     const Shape a_batch = a.slice(0, a.ndim() - 2), b_batch = b.slice(0, b.ndim() - 2);
     Shape shape = broadcast_shapes(a_batch, b_batch, "matmul");
-    const auto batches = shape.size();
     const auto lda = a[a.ndim() - 1], ldb = b[b.ndim() - 1];
     const auto m = options.transa ? lda : a[a.ndim() - 2], k = options.transa ? a[a.ndim() - 2] : lda;
     const auto n = options.transb ? b[b.ndim() - 2] : ldb;
-    const Shape batch = shape;
+    kernels::BatchAxes batch;
+    for (int i = 0; i < shape.ndim(); ++i) batch.sizes[batch.count++] = shape[i];
     shape = shape.with_inserted(shape.ndim(), m);
     shape = shape.with_inserted(shape.ndim(), n);
     Array y(shape, x[0].dtype(), x[0].device());
     visit_float(y.dtype(), "matmul", [&]<class T>(std::type_identity<T>) {
-      const T *pa = x[0].data<T>(), *pb = x[1].data<T>();
-      T* py = y.data<T>();
-      // Many small products share the threads; a large one uses them all by itself.
-      const auto cost = std::max<std::int64_t>(m * n * k, 1);
-      const auto grain = cost >= (1 << 20) ? batches : std::max<std::int64_t>(1, (1 << 18) / cost);
-      kernels::parallel_for(batches, grain, [&](std::int64_t begin, std::int64_t end) {
-        for (auto i = begin; i < end; ++i) {
-          const T* a_matrix = pa + offset(i, batch, a_batch) * m * k;
-          const T* b_matrix = pb + offset(i, batch, b_batch) * k * n;
-          kernels::gemm<T>(options.transa, options.transb, m, n, k, a_matrix, lda, b_matrix, ldb, py + i * m * n, n);
-        }
-      });
+      kernels::BatchAxes::Strides a_strides = {}, b_strides = {};
+      set_strides(a_strides, batch.count, a_batch, m * k);
+      set_strides(b_strides, batch.count, b_batch, k * n);
+      kernels::gemm_batched(batch, options.transa, options.transb, m, n, k, x[0].data<T>(), lda, a_strides,
+                            x[1].data<T>(), ldb, b_strides, y.data<T>());
     });
     return {y};
   }
@@ -84,17 +77,13 @@ struct MatMul final : FunctionNode {
   MatmulOptions options;
 
  private:
-  /// The matrix of `own`, broadcast to `batch`, that belongs to flat index i.
-  static std::int64_t offset(std::int64_t i, const Shape& batch, const Shape& own) noexcept {
-    std::int64_t flat = 0, step = 1;
-    for (int axis = batch.ndim() - 1; axis >= 0; --axis) {
-      const int own_axis = axis - (batch.ndim() - own.ndim());
-      if (own_axis < 0) break;
-      if (own[own_axis] != 1) flat += (i % batch[axis]) * step;
-      step *= own[own_axis];
-      i /= batch[axis];
+  /// The distances between the matrices, of `size` elements, of an operand whose leading axes `own` broadcast to
+  /// `count` axes.
+  static void set_strides(kernels::BatchAxes::Strides& strides, int count, const Shape& own,
+                          std::int64_t size) noexcept {
+    for (int axis = own.ndim() - 1; axis >= 0; size *= own[axis--]) {
+      if (own[axis] != 1) strides[count - own.ndim() + axis] = size;
     }
-    return flat;
   }
 };
 

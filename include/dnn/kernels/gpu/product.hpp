@@ -1,0 +1,446 @@
+/// The product of two operands: the kernel behind gemm and the convolutions.
+///
+/// A block of threads computes a tile of C. It copies slices of both operands to shared memory, some ahead of the one
+/// that it multiplies; an engine says how: on the ordinary cores, a square of C in the registers of each thread (float,
+/// double), or on tensor cores (float16, bfloat16, TF32), which add up in float. Thin products, whose tiles would not
+/// occupy the GPU, are cut along the depth as well ("split-K"): each part leaves its sums in scratch memory, and a
+/// second kernel adds them in order. Nothing depends on the order in which blocks run.
+#pragma once
+
+#include "dnn/core/abi.hpp"
+
+#if DNN_CUDA
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+#include <type_traits>
+
+#include "dnn/core/config.hpp"
+#include "dnn/cuda/device.hpp"
+#include "dnn/cuda/launch.hpp"
+#include "dnn/cuda/mma.hpp"
+#include "dnn/kernels/batch_axes.hpp"
+#include "dnn/kernels/gpu/index.hpp"
+#include "dnn/kernels/gpu/operand.hpp"
+#include "dnn/kernels/gpu/scratch.hpp"
+
+namespace dnn::inline DNN_ABI::kernels::gpu {
+
+/// What one launch multiplies: (m x k) (k x n) for every batch, each part of a product taking `part_depth` of k.
+struct ProductSizes {
+  std::int64_t m = 0, n = 0, k = 0;
+  BatchAxes batch;
+  std::int64_t row_tiles = 0, column_tiles = 0;
+  std::int64_t parts = 1, part_depth = 0;
+};
+
+/// Copies one slice, `extent` rows (or columns of C) by Engine::depth, to shared memory element by element: whatever
+/// the strides and the alignment. Neighbouring lanes read neighbours in memory.
+///
+/// The ordinary cores' engine: x(i, p) lies at [p][i]. With `vectors` and neighbours in i, 16 bytes at a time.
+template <class T, int size>
+struct CoreEngine {
+  using Value = T;
+  using Sum = T;
+  static constexpr int threads = 256, blocks_per_multiprocessor = 2, stages = 2;
+  static constexpr int rows = size, columns = size, depth = 16;
+  static constexpr int pitch = size + 4;  // keeps transposing copies clear of bank conflicts
+  static constexpr int operand_elements = depth * pitch;
+
+  template <class Operand>
+  class Loader {
+   public:
+    DNN_DEVICE Loader(const Operand& x, const T* data, std::int64_t first)
+        : x_(x),
+          data_(data),
+          first_(first),
+          thread_(static_cast<int>(threadIdx.x)),
+          i_(x.depth_first ? thread_ / lane_depth : thread_ % lane_rows),
+          p_(x.depth_first ? thread_ % lane_depth : thread_ / lane_rows),
+          rows_(x, data, first + i_) {}
+
+    DNN_DEVICE void load(cuda::AsyncCopies& copies, T* to, std::int64_t begin, std::int64_t end) const {
+      if constexpr (Operand::dense) {
+        if (x_.vectors && !x_.depth_first) return load_vectors(copies, to, begin, end);
+      }
+      DNN_UNROLL
+      for (int h = 0; h < depth; h += lane_depth) {
+        const auto p = x_.depth(begin + p_ + h, end);
+        DNN_UNROLL
+        for (int r = 0; r < size / lane_rows; ++r) {
+          const auto element = rows_.find(r, p);
+          copies.copy<sizeof(T)>(to + (p_ + h) * pitch + i_ + r * lane_rows, element.at,
+                                 element.valid ? static_cast<int>(sizeof(T)) : 0);
+        }
+      }
+    }
+
+   private:
+    static constexpr int lane_depth = 8, lane_rows = threads / lane_depth;
+
+    DNN_DEVICE void load_vectors(cuda::AsyncCopies& copies, T* to, std::int64_t begin, std::int64_t end) const {
+      constexpr int vector = 16 / static_cast<int>(sizeof(T)), per_row = size / vector, step = threads / per_row;
+      const int i = thread_ % per_row * vector;
+      const auto left = x_.rows - first_ - i;
+      const int bytes = static_cast<int>(left >= vector ? vector : left > 0 ? left : 0) * static_cast<int>(sizeof(T));
+      DNN_UNROLL
+      for (int h = 0; h < depth; h += step) {
+        const int p = thread_ / per_row + h;
+        copies.copy<16>(to + p * pitch + i, data_ + first_ + i + (begin + p) * x_.column, begin + p < end ? bytes : 0);
+      }
+    }
+
+    const Operand& x_;
+    const T* data_;
+    std::int64_t first_;
+    int thread_, i_, p_;
+    typename Operand::template Rows<size / lane_rows, lane_rows> rows_;
+  };
+
+  /// Adds the product of one slice. `a_depth_first` and `b_depth_first` do not matter here: copies transpose.
+  DNN_DEVICE void multiply(const T* a, bool, const T* b, bool) {
+    DNN_UNROLL
+    for (int p = 0; p < depth; ++p) {
+      Piece<T, 4> rows_of_a[groups], columns_of_b[groups];
+      DNN_UNROLL
+      for (int g = 0; g < groups; ++g) {
+        rows_of_a[g] = *reinterpret_cast<const Piece<T, 4>*>(a + p * pitch + row(g));
+        columns_of_b[g] = *reinterpret_cast<const Piece<T, 4>*>(b + p * pitch + column(g));
+      }
+      DNN_UNROLL
+      for (int r = 0; r < 4 * groups; ++r) {
+        DNN_UNROLL
+        for (int c = 0; c < 4 * groups; ++c) sums_[r][c] += rows_of_a[r / 4].v[r % 4] * columns_of_b[c / 4].v[c % 4];
+      }
+    }
+  }
+
+  /// store(row of the tile, column of the tile, four sums) for all that the thread holds.
+  static constexpr int stored_columns = 4;
+  template <class Store>
+  DNN_DEVICE void finish(Store store) const {
+    DNN_UNROLL
+    for (int r = 0; r < 4 * groups; ++r) {
+      DNN_UNROLL
+      for (int g = 0; g < groups; ++g) store(row(r / 4) + r % 4, column(g), &sums_[r][4 * g]);
+    }
+  }
+
+ private:
+  /// A thread holds groups x groups squares of 4 x 4, `size / groups` apart; a warp covers 4 x 8 threads.
+  static constexpr int groups = size / 64;
+  DNN_DEVICE static int row(int group) {
+    const int thread = static_cast<int>(threadIdx.x);
+    return group * 64 + (thread / 64 * 4 + thread % 32 / 8) * 4;
+  }
+  DNN_DEVICE static int column(int group) {
+    const int thread = static_cast<int>(threadIdx.x);
+    return group * 64 + (thread / 32 % 2 * 8 + thread % 8) * 4;
+  }
+
+  T sums_[4 * groups][4 * groups] = {};
+};
+
+/// The tensor cores' engine. A slice is 64 bytes deep and lies in shared memory as in global memory: [i][p] or [p][i],
+/// padded so that the eight rows that `ldmatrix` reads at a time fall in different banks.
+template <class E>
+struct TensorEngine {
+  using Value = E;
+  using Sum = float;
+  static constexpr int threads = 128, blocks_per_multiprocessor = 2, stages = 3;
+  static constexpr int rows = 128, columns = 128, depth = 64 / static_cast<int>(sizeof(E));
+  static constexpr int vector = 16 / static_cast<int>(sizeof(E));
+  static constexpr int depth_pitch = depth + vector, row_pitch = 128 + (sizeof(E) == 4 ? 8 : vector);
+  static constexpr int operand_elements = std::max(128 * depth_pitch, depth* row_pitch);
+
+  template <class Operand>
+  class Loader {
+   public:
+    DNN_DEVICE Loader(const Operand& x, const E* data, std::int64_t first)
+        : x_(x), data_(data), first_(first), thread_(static_cast<int>(threadIdx.x)) {}
+
+    DNN_DEVICE void load(cuda::AsyncCopies& copies, E* to, std::int64_t begin, std::int64_t end) const {
+      if constexpr (Operand::dense) {
+        if (x_.vectors) return load_vectors(copies, to, begin, end);
+      }
+      // One coordinate of a thread's elements stays, the other one goes on.
+      if (x_.depth_first) {
+        const auto p = x_.depth(begin + thread_ % depth, end);
+        for (int i = thread_ / depth; i < 128; i += threads / depth) {
+          copy(copies, to + i * depth_pitch + thread_ % depth, Row(x_, data_, first_ + i).find(0, p));
+        }
+      } else {
+        const Row row(x_, data_, first_ + thread_);
+        for (int p = 0; p < depth; ++p) {
+          copy(copies, to + p * row_pitch + thread_, row.find(0, x_.depth(begin + p, end)));
+        }
+      }
+    }
+
+   private:
+    using Row = typename Operand::template Rows<1, 1>;
+    static constexpr int size = static_cast<int>(sizeof(E));
+
+    DNN_DEVICE static void copy(cuda::AsyncCopies& copies, E* to, Element<E> element) {
+      if constexpr (size == 4) copies.copy<4>(to, element.at, element.valid ? 4 : 0);
+      else *to = element.valid ? *element.at : E{};
+    }
+
+    DNN_DEVICE void load_vectors(cuda::AsyncCopies& copies, E* to, std::int64_t begin, std::int64_t end) const {
+      const auto bytes = [](std::int64_t left) {
+        return static_cast<int>(left >= vector ? vector : left > 0 ? left : 0) * size;
+      };
+      if (x_.depth_first) {
+        constexpr int per_row = depth / vector;
+        const int p = thread_ % per_row * vector;
+        const int valid = bytes(end - begin - p);
+        DNN_UNROLL
+        for (int h = 0; h < 128; h += threads / per_row) {
+          const int i = thread_ / per_row + h;
+          copies.copy<16>(to + i * depth_pitch + p, data_ + (first_ + i) * x_.row + begin + p,
+                          first_ + i < x_.rows ? valid : 0);
+        }
+      } else {
+        constexpr int per_row = 128 / vector;
+        const int i = thread_ % per_row * vector;
+        const int valid = bytes(x_.rows - first_ - i);
+        DNN_UNROLL
+        for (int h = 0; h < depth; h += threads / per_row) {
+          const int p = thread_ / per_row + h;
+          copies.copy<16>(to + p * row_pitch + i, data_ + first_ + i + (begin + p) * x_.column,
+                          begin + p < end ? valid : 0);
+        }
+      }
+    }
+
+    const Operand& x_;
+    const E* data_;
+    std::int64_t first_;
+    int thread_;
+  };
+
+  DNN_DEVICE void multiply(const E* a, bool a_depth_first, const E* b, bool b_depth_first) {
+    const int warp = static_cast<int>(threadIdx.x) / 32;
+    DNN_UNROLL
+    for (int p = 0; p < depth; p += depth / 2) {
+      std::uint32_t rows_of_a[4][4], columns_of_b[4][4];
+      load_fragments(rows_of_a, a, a_depth_first, warp / 2 * 64, p);
+      load_fragments(columns_of_b, b, b_depth_first, warp % 2 * 64, p);
+      DNN_UNROLL
+      for (int r = 0; r < 4; ++r) {
+        DNN_UNROLL
+        for (int c = 0; c < 8; ++c) {
+          cuda::multiply_fragments<E>(sums_[r][c], rows_of_a[r], columns_of_b[c / 2][c % 2],
+                                      columns_of_b[c / 2][c % 2 + 2]);
+        }
+      }
+    }
+  }
+
+  static constexpr int stored_columns = 2;
+  template <class Store>
+  DNN_DEVICE void finish(Store store) const {
+    const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
+    DNN_UNROLL
+    for (int r = 0; r < 4; ++r) {
+      DNN_UNROLL
+      for (int c = 0; c < 8; ++c) {
+        const int i = warp / 2 * 64 + 16 * r + lane / 4, j = warp % 2 * 64 + 8 * c + lane % 4 * 2;
+        store(i, j, &sums_[r][c][0]);
+        store(i + 8, j, &sums_[r][c][2]);
+      }
+    }
+  }
+
+ private:
+  /// Four fragments of 16 rows from row i on; word w of a lane belongs to rows 8 (w % 2) and chunk w / 2 of the depth.
+  DNN_DEVICE static void load_fragments(std::uint32_t (&out)[4][4], const E* x, bool depth_first, int i, int p) {
+    const int lane = static_cast<int>(threadIdx.x) % 32;
+    if (depth_first) {
+      DNN_UNROLL
+      for (int r = 0; r < 4; ++r) {
+        cuda::load_matrices<false>(out[r], x + (i + 16 * r + lane % 16) * depth_pitch + p + lane / 16 * vector);
+      }
+    } else if constexpr (sizeof(E) == 2) {
+      DNN_UNROLL
+      for (int r = 0; r < 4; ++r) {
+        cuda::load_matrices<true>(out[r],
+                                  x + (p + lane % 8 + lane / 16 * 8) * row_pitch + i + 16 * r + lane / 8 % 2 * 8);
+      }
+    } else {
+      DNN_UNROLL
+      for (int r = 0; r < 4; ++r) {
+        DNN_UNROLL
+        for (int w = 0; w < 4; ++w) {
+          out[r][w] = std::bit_cast<std::uint32_t>(
+              x[(p + lane % 4 + w / 2 * 4) * row_pitch + i + 16 * r + lane / 4 + w % 2 * 8]);
+        }
+      }
+    }
+    if constexpr (sizeof(E) == 4) {
+      DNN_UNROLL
+      for (int r = 0; r < 4; ++r) {
+        DNN_UNROLL
+        for (int w = 0; w < 4; ++w) out[r][w] = cuda::to_tf32(std::bit_cast<float>(out[r][w]));
+      }
+    }
+  }
+
+  float sums_[4][8][4] = {};
+};
+
+/// Where a block works. Neighbouring blocks share rows and columns of tiles, so that what they read meets in the cache.
+struct TilePlace {
+  std::int64_t batch, part, row, column;
+
+  DNN_DEVICE static TilePlace of(std::int64_t block, const ProductSizes& s) {
+    constexpr std::int64_t band = 8;  // rows of tiles that blocks walk down before they go on to the next column
+    const auto tiles = s.row_tiles * s.column_tiles, tile = block % tiles, rest = block / tiles;
+    const auto first_row = tile / (band * s.column_tiles) * band, in_band = tile % (band * s.column_tiles);
+    const auto height = s.row_tiles - first_row < band ? s.row_tiles - first_row : band;
+    return {rest / s.parts, rest % s.parts, first_row + in_band % height, in_band / height};
+  }
+};
+
+/// C = A B, or with `sums` the partial sums (batch, part, m, n) of it.
+template <class Engine, class A, class B, class Out>
+DNN_KERNEL void DNN_LAUNCH_BOUNDS(Engine::threads, Engine::blocks_per_multiprocessor)
+    multiply_tiles(const A a, const B b, const Out out, const ProductSizes s, typename Engine::Sum* sums) {
+  using Value = typename Engine::Value;
+  DNN_DYNAMIC_SHARED(Value, shared);
+  const auto place = TilePlace::of(blockIdx.x, s);
+  const auto first_row = place.row * Engine::rows, first_column = place.column * Engine::columns;
+  const auto begin = place.part * s.part_depth, end = begin + s.part_depth < s.k ? begin + s.part_depth : s.k;
+  const int slices = static_cast<int>((end - begin + Engine::depth - 1) / Engine::depth);
+
+  const typename Engine::template Loader<A> load_a(a, a.data + s.batch.offset(place.batch, a.batch_strides), first_row);
+  const typename Engine::template Loader<B> load_b(b, b.data + s.batch.offset(place.batch, b.batch_strides),
+                                                   first_column);
+  const auto slice_a = [&](int i) { return shared + i % Engine::stages * 2 * Engine::operand_elements; };
+  const auto slice_b = [&](int i) { return slice_a(i) + Engine::operand_elements; };
+  cuda::AsyncCopies copies;
+  const auto load = [&](int i) {
+    if (i < slices) {
+      load_a.load(copies, slice_a(i), begin + std::int64_t{i} * Engine::depth, end);
+      load_b.load(copies, slice_b(i), begin + std::int64_t{i} * Engine::depth, end);
+    }
+    copies.commit();
+  };
+
+  Engine engine;
+  for (int i = 0; i < Engine::stages - 1; ++i) load(i);
+  for (int i = 0; i < slices; ++i) {
+    copies.wait<Engine::stages - 2>();
+    __syncthreads();  // slice i is there, and nobody needs slice i - 1 any more, whose place the next copies take
+    load(i + Engine::stages - 1);
+    engine.multiply(slice_a(i), a.depth_first, slice_b(i), b.depth_first);
+  }
+
+  if (sums) {
+    sums += (place.batch * s.parts + place.part) * s.m * s.n;
+    engine.finish([&](int i, int j, const typename Engine::Sum* values) {
+      if (first_row + i >= s.m) return;
+      for (int c = 0; c < Engine::stored_columns && first_column + j + c < s.n; ++c) {
+        sums[(first_row + i) * s.n + first_column + j + c] = values[c];
+      }
+    });
+    return;
+  }
+  const auto offset = s.batch.offset(place.batch, out.batch_strides);
+  engine.finish([&](int i, int j, const typename Engine::Sum* values) {
+    if (first_row + i >= s.m) return;
+    out.template store<Engine::stored_columns>(offset, place.batch, first_row + i, first_column + j, s.n, values);
+  });
+}
+
+/// The second step of products cut along their depth: adds up the parts, in order.
+template <class Out>
+DNN_KERNEL void add_parts(const Out out, const ProductSizes s, const typename Out::Sum* sums, std::int64_t batches) {
+  const auto size = s.m * s.n;
+  const auto step = std::int64_t{gridDim.x} * blockDim.x;
+  for (auto at = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x; at < batches * size; at += step) {
+    const auto batch = at / size, element = at % size;
+    typename Out::Sum sum = 0;
+    for (std::int64_t part = 0; part < s.parts; ++part) sum += sums[(batch * s.parts + part) * size + element];
+    out.template store<1>(s.batch.offset(batch, out.batch_strides), batch, element / s.n, element % s.n, s.n, &sum);
+  }
+}
+
+namespace detail {
+
+/// DNN_GEMM_VERBOSE=1: every product says how it is computed.
+inline bool verbose_products() noexcept {
+  static const bool verbose = [] {
+    const char* text = std::getenv("DNN_GEMM_VERBOSE");
+    return text && *text && *text != '0';
+  }();
+  return verbose;
+}
+
+/// Parts along the depth: as many as occupy the GPU, of at least 256.
+inline std::int64_t parts_of(std::int64_t blocks, std::int64_t k, std::int64_t wanted_blocks) noexcept {
+  constexpr std::int64_t least_depth = 256, most_parts = 32;
+  if (blocks >= wanted_blocks) return 1;
+  return std::clamp<std::int64_t>(std::min(wanted_blocks / blocks, k / least_depth), 1, most_parts);
+}
+
+template <class Engine, class A, class B, class Out>
+void launch_product(std::string_view name, std::string_view engine, const A& a, const B& b, const Out& out,
+                    ProductSizes s) {
+  const auto up = [](std::int64_t n, std::int64_t d) { return (n + d - 1) / d; };
+  s.row_tiles = up(s.m, Engine::rows), s.column_tiles = up(s.n, Engine::columns);
+  const auto batches = s.batch.size(), blocks = batches * s.row_tiles * s.column_tiles;
+  const auto wanted = std::int64_t{cuda::multiprocessor_count()} * Engine::blocks_per_multiprocessor;
+  const auto parts = parts_of(blocks, s.k, wanted);
+  s.part_depth = up(up(s.k, parts), Engine::depth) * Engine::depth;
+  s.parts = std::max<std::int64_t>(1, up(s.k, std::max<std::int64_t>(s.part_depth, 1)));
+  if (verbose_products()) {
+    std::fprintf(stderr, "[%.*s] %lld x (%lld x %lld x %lld): %.*s, %d x %d tiles, %lld blocks, %lld parts\n",
+                 static_cast<int>(name.size()), name.data(), static_cast<long long>(batches),
+                 static_cast<long long>(s.m), static_cast<long long>(s.n), static_cast<long long>(s.k),
+                 static_cast<int>(engine.size()), engine.data(), Engine::rows, Engine::columns,
+                 static_cast<long long>(blocks * s.parts), static_cast<long long>(s.parts));
+  }
+  constexpr auto shared = std::size_t{2} * Engine::stages * Engine::operand_elements * sizeof(typename Engine::Value);
+  const Scratch<typename Engine::Sum> sums(s.parts == 1 ? 0 : batches * s.parts * s.m * s.n);
+  cuda::launch(name, multiply_tiles<Engine, A, B, Out>,
+               {static_cast<unsigned>(blocks * s.parts), Engine::threads, shared}, a, b, out, s,
+               s.parts == 1 ? nullptr : sums.data());
+  if (s.parts == 1) return;
+  constexpr int threads = 256;
+  cuda::launch(name, add_parts<Out>, {blocks_for(batches * s.m * s.n, threads), threads}, out, s, sums.data(), batches);
+}
+
+}  // namespace detail
+
+/// out = a b, for every batch. Where there are float operands, TF32 is used if `config().allow_tf32`.
+template <class A, class B, class Out>
+void multiply(std::string_view name, const A& a, const B& b, const Out& out, std::int64_t m, std::int64_t n,
+              std::int64_t k, const BatchAxes& batch = {}) {
+  using T = typename A::Value;
+  ProductSizes s;
+  s.m = m, s.n = n, s.k = k, s.batch = batch;
+  if (m == 0 || n == 0 || batch.size() == 0) return;
+  if constexpr (sizeof(T) == 2) {
+    detail::launch_product<TensorEngine<T>>(name, "tensor cores", a, b, out, s);
+  } else if constexpr (sizeof(T) == 8) {
+    detail::launch_product<CoreEngine<T, 64>>(name, "float64", a, b, out, s);
+  } else {
+    // Small tiles where large ones would leave half of the GPU idle.
+    const auto large_tiles = (m + 127) / 128 * ((n + 127) / 128) * batch.size();
+    if (config().allow_tf32) {
+      detail::launch_product<TensorEngine<T>>(name, "tensor cores (TF32)", a, b, out, s);
+    } else if (large_tiles >= cuda::multiprocessor_count()) {
+      detail::launch_product<CoreEngine<T, 128>>(name, "float32", a, b, out, s);
+    } else {
+      detail::launch_product<CoreEngine<T, 64>>(name, "float32", a, b, out, s);
+    }
+  }
+}
+
+}  // namespace dnn::inline DNN_ABI::kernels::gpu
+
+#endif
