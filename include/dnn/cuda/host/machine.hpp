@@ -34,6 +34,8 @@
 
 namespace dnn::inline DNN_ABI::cuda::host {
 
+using StreamHandle = std::shared_ptr<CUstream_st>;
+
 /// A point in a stream: all of its work up to the one with this number.
 struct Point {
   std::shared_ptr<CUstream_st> stream;
@@ -107,12 +109,12 @@ class Machine {
     streams_.back()->waits_for_default = waits_for_default;
     return streams_.back().get();
   }
-  void drop_stream(const std::shared_ptr<CUstream_st>& stream) {
+  void drop_stream(const StreamHandle& stream) {
     run(stream, stream->submitted);
     std::erase(streams_, stream);
   }
 
-  Point submit(const std::shared_ptr<CUstream_st>& stream, std::function<void()> run, std::vector<Point> after = {}) {
+  Point submit(const StreamHandle& stream, std::function<void()> run, std::vector<Point> after = {}) {
     const auto& first = device(stream->device).default_stream;
     if (stream == first) {
       for (const auto& other : streams_) {

@@ -85,6 +85,12 @@ inline cudaError_t copy(Machine& m, const std::shared_ptr<CUstream_st>& stream, 
   return cudaSuccess;
 }
 
+/// A kernel's arguments, from pointers to them.
+template <class... Parameters, std::size_t... I>
+std::tuple<Parameters...> argument_values(void** arguments, std::index_sequence<I...>) {
+  return {*static_cast<Parameters*>(arguments[I])...};
+}
+
 /// For a caching allocator: from here on in the stream, `bytes` of a block are new. They are poisoned, and what follows
 /// them is guarded.
 inline void fresh(void* block, std::size_t bytes, cudaStream_t handle) {
@@ -168,20 +174,20 @@ inline cudaError_t cudaGetDevice(int* device) {
   return cudaSuccess;
 }
 inline cudaError_t cudaSetDevice(int device) {
-  return dnn::cuda::host::api([&](auto& m) {
+  return dnn::cuda::host::api([&](dnn::cuda::host::Machine& m) {
     if (device < 0 || device >= m.device_count()) return cudaErrorInvalidDevice;
     dnn::cuda::host::current_device() = device;
     return cudaSuccess;
   });
 }
 inline cudaError_t cudaDeviceSynchronize() {
-  return dnn::cuda::host::api([](auto& m) {
+  return dnn::cuda::host::api([](dnn::cuda::host::Machine& m) {
     m.run_device(dnn::cuda::host::current_device());
     return cudaSuccess;
   });
 }
 inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
-  return dnn::cuda::host::api([&](auto& m) {
+  return dnn::cuda::host::api([&](dnn::cuda::host::Machine& m) {
     if (device < 0 || device >= m.device_count()) return cudaErrorInvalidDevice;
     switch (attribute) {
       case cudaDevAttrMaxThreadsPerBlock: *value = 1024; return cudaSuccess;
@@ -198,7 +204,7 @@ inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, 
   });
 }
 inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
-  return dnn::cuda::host::api([&](auto& m) {
+  return dnn::cuda::host::api([&](dnn::cuda::host::Machine& m) {
     if (device < 0 || device >= m.device_count()) return cudaErrorInvalidDevice;
     *properties = {"emulated on the host",
                    m.device(device).arena.capacity(),
@@ -213,14 +219,14 @@ inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int devic
   });
 }
 inline cudaError_t cudaDeviceCanAccessPeer(int* can, int device, int peer) {
-  return dnn::cuda::host::api([&](auto& m) {
+  return dnn::cuda::host::api([&](dnn::cuda::host::Machine& m) {
     if (std::min(device, peer) < 0 || std::max(device, peer) >= m.device_count()) return cudaErrorInvalidDevice;
     *can = device != peer;
     return cudaSuccess;
   });
 }
 inline cudaError_t cudaDeviceEnablePeerAccess(int peer, unsigned int) {
-  return dnn::cuda::host::api([&](auto& m) {
+  return dnn::cuda::host::api([&](dnn::cuda::host::Machine& m) {
     const int device = dnn::cuda::host::current_device();
     if (peer < 0 || peer >= m.device_count() || peer == device) return cudaErrorInvalidDevice;
     auto enabled = m.device(device).peers[static_cast<std::size_t>(peer)];
@@ -234,7 +240,7 @@ inline cudaError_t cudaDeviceEnablePeerAccess(int peer, unsigned int) {
 // ---------------------------------------------------------------------------------------------------------------
 
 inline cudaError_t cudaMalloc(void** pointer, std::size_t bytes) {
-  return dnn::cuda::host::api([&](auto& m) {
+  return dnn::cuda::host::api([&](dnn::cuda::host::Machine& m) {
     const int device = dnn::cuda::host::current_device();
     m.open(device);
     *pointer = bytes == 0 ? nullptr : m.device(device).arena.allocate(bytes);
@@ -247,7 +253,7 @@ cudaError_t cudaMalloc(T** pointer, std::size_t bytes) {
 }
 /// Waits for all work of the device, as CUDA does.
 inline cudaError_t cudaFree(void* pointer) {
-  return dnn::cuda::host::api([&](auto& m) {
+  return dnn::cuda::host::api([&](dnn::cuda::host::Machine& m) {
     if (!pointer) return cudaSuccess;
     const int device = m.owner(pointer);
     if (device < 0) return cudaErrorInvalidValue;
@@ -258,7 +264,7 @@ inline cudaError_t cudaFree(void* pointer) {
   });
 }
 inline cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
-  return dnn::cuda::host::api([&](auto& m) {
+  return dnn::cuda::host::api([&](dnn::cuda::host::Machine& m) {
     const auto& arena = m.device(dnn::cuda::host::current_device()).arena;
     *free = arena.free_bytes();
     *total = arena.capacity();
@@ -266,7 +272,7 @@ inline cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
   });
 }
 inline cudaError_t cudaMallocHost(void** pointer, std::size_t bytes) {
-  return dnn::cuda::host::api([&](auto& m) {
+  return dnn::cuda::host::api([&](dnn::cuda::host::Machine& m) {
     *pointer = std::malloc(bytes);
     if (!*pointer) return cudaErrorMemoryAllocation;
     m.pinned()[static_cast<std::byte*>(*pointer)] = bytes;
@@ -274,7 +280,7 @@ inline cudaError_t cudaMallocHost(void** pointer, std::size_t bytes) {
   });
 }
 inline cudaError_t cudaFreeHost(void* pointer) {
-  return dnn::cuda::host::api([&](auto& m) {
+  return dnn::cuda::host::api([&](dnn::cuda::host::Machine& m) {
     if (!pointer) return cudaSuccess;
     if (m.pinned().erase(static_cast<std::byte*>(pointer)) == 0) return cudaErrorInvalidValue;
     for (int i = 0; i < m.device_count(); ++i) m.run_device(i);
@@ -283,7 +289,7 @@ inline cudaError_t cudaFreeHost(void* pointer) {
   });
 }
 inline cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* pointer) {
-  return dnn::cuda::host::api([&](auto& m) {
+  return dnn::cuda::host::api([&](dnn::cuda::host::Machine& m) {
     const int device = m.owner(pointer);
     void* p = const_cast<void*>(pointer);
     if (device >= 0) *attributes = {cudaMemoryTypeDevice, device, p, nullptr};
@@ -296,10 +302,10 @@ inline cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, c
 inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
                                    cudaStream_t stream = nullptr) {
   return dnn::cuda::host::api(stream,
-                              [&](auto& m, auto& s) { return dnn::cuda::host::copy(m, s, to, from, bytes, kind); });
+                              [&](dnn::cuda::host::Machine& m, const dnn::cuda::host::StreamHandle& s) { return dnn::cuda::host::copy(m, s, to, from, bytes, kind); });
 }
 inline cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
-  return dnn::cuda::host::api(nullptr, [&](auto& m, auto& s) {
+  return dnn::cuda::host::api(nullptr, [&](dnn::cuda::host::Machine& m, const dnn::cuda::host::StreamHandle& s) {
     const auto error = dnn::cuda::host::copy(m, s, to, from, bytes, kind);
     m.run(s, s->submitted);
     return error;
@@ -307,13 +313,13 @@ inline cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cud
 }
 inline cudaError_t cudaMemcpyPeerAsync(void* to, int to_device, const void* from, int from_device, std::size_t bytes,
                                        cudaStream_t stream = nullptr) {
-  return dnn::cuda::host::api(stream, [&](auto& m, auto& s) {
+  return dnn::cuda::host::api(stream, [&](dnn::cuda::host::Machine& m, const dnn::cuda::host::StreamHandle& s) {
     if (bytes > 0 && (m.owner(to) != to_device || m.owner(from) != from_device)) return cudaErrorInvalidValue;
     return dnn::cuda::host::copy(m, s, to, from, bytes, cudaMemcpyDeviceToDevice);
   });
 }
 inline cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t stream = nullptr) {
-  return dnn::cuda::host::api(stream, [&](auto& m, auto& s) {
+  return dnn::cuda::host::api(stream, [&](dnn::cuda::host::Machine& m, const dnn::cuda::host::StreamHandle& s) {
     if (bytes == 0) return cudaSuccess;
     const dnn::cuda::host::Place target(m, to, bytes);
     if (target.on_host() || !target.good(m)) return cudaErrorInvalidValue;
@@ -328,27 +334,27 @@ inline cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaS
 // ---------------------------------------------------------------------------------------------------
 
 inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned int flags) {
-  return dnn::cuda::host::api([&](auto& m) {
+  return dnn::cuda::host::api([&](dnn::cuda::host::Machine& m) {
     *stream = m.new_stream(dnn::cuda::host::current_device(), flags != cudaStreamNonBlocking);
     return cudaSuccess;
   });
 }
 inline cudaError_t cudaStreamDestroy(cudaStream_t stream) {
-  return dnn::cuda::host::api(stream, [&](auto& m, auto& s) {
+  return dnn::cuda::host::api(stream, [&](dnn::cuda::host::Machine& m, const dnn::cuda::host::StreamHandle& s) {
     if (!stream) return cudaErrorInvalidResourceHandle;
     m.drop_stream(s);
     return cudaSuccess;
   });
 }
 inline cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
-  return dnn::cuda::host::api(stream, [](auto& m, auto& s) {
+  return dnn::cuda::host::api(stream, [](dnn::cuda::host::Machine& m, const dnn::cuda::host::StreamHandle& s) {
     m.run(s, s->submitted);
     return cudaSuccess;
   });
 }
 /// Does one piece of work, so that whoever polls gets there.
 inline cudaError_t cudaStreamQuery(cudaStream_t stream) {
-  return dnn::cuda::host::api(stream, [](auto& m, auto& s) {
+  return dnn::cuda::host::api(stream, [](dnn::cuda::host::Machine& m, const dnn::cuda::host::StreamHandle& s) {
     if (s->queue.empty()) return cudaSuccess;
     m.run(s, s->completed + 1);
     return cudaErrorNotReady;
@@ -359,34 +365,34 @@ inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned int) {
   return cudaSuccess;
 }
 inline cudaError_t cudaEventDestroy(cudaEvent_t event) {
-  return dnn::cuda::host::api([&](auto& m) {
+  return dnn::cuda::host::api([&](dnn::cuda::host::Machine& m) {
     m.run(event->point);  // its work writes the time
     delete event;
     return cudaSuccess;
   });
 }
 inline cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream = nullptr) {
-  return dnn::cuda::host::api(stream, [&](auto& m, auto& s) {
+  return dnn::cuda::host::api(stream, [&](dnn::cuda::host::Machine& m, const dnn::cuda::host::StreamHandle& s) {
     m.run(event->point);
     event->point = m.submit(s, [event] { event->time = std::chrono::steady_clock::now(); });
     return cudaSuccess;
   });
 }
 inline cudaError_t cudaEventSynchronize(cudaEvent_t event) {
-  return dnn::cuda::host::api([&](auto& m) {
+  return dnn::cuda::host::api([&](dnn::cuda::host::Machine& m) {
     m.run(event->point);
     return cudaSuccess;
   });
 }
 inline cudaError_t cudaEventQuery(cudaEvent_t event) {
-  return dnn::cuda::host::api([&](auto& m) {
+  return dnn::cuda::host::api([&](dnn::cuda::host::Machine& m) {
     if (event->point.reached()) return cudaSuccess;
     m.run(event->point.stream, event->point.stream->completed + 1);
     return cudaErrorNotReady;
   });
 }
 inline cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t stop) {
-  return dnn::cuda::host::api([&](auto&) {
+  return dnn::cuda::host::api([&](dnn::cuda::host::Machine&) {
     if (!start->point.stream || !stop->point.stream) return cudaErrorInvalidResourceHandle;
     if (!start->point.reached() || !stop->point.reached()) return cudaErrorNotReady;
     *milliseconds = std::chrono::duration<float, std::milli>(stop->time - start->time).count();
@@ -394,7 +400,7 @@ inline cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, 
   });
 }
 inline cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned int = 0) {
-  return dnn::cuda::host::api(stream, [&](auto& m, auto& s) {
+  return dnn::cuda::host::api(stream, [&](dnn::cuda::host::Machine& m, const dnn::cuda::host::StreamHandle& s) {
     if (!event->point.reached() && event->point.stream != s) m.submit(s, [] {}, {event->point});
     return cudaSuccess;
   });
@@ -405,7 +411,7 @@ inline cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, u
 
 template <class... Parameters>
 cudaError_t cudaFuncSetAttribute(void (*)(Parameters...), cudaFuncAttribute attribute, int value) {
-  return dnn::cuda::host::api([&](auto&) {
+  return dnn::cuda::host::api([&](dnn::cuda::host::Machine&) {
     const bool good = attribute != cudaFuncAttributeMaxDynamicSharedMemorySize ||
                       (value >= 0 && value <= static_cast<int>(dnn::cuda::host::BlockRunner::shared_capacity));
     return good ? cudaSuccess : cudaErrorInvalidValue;
@@ -421,17 +427,14 @@ cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, void (*)(
 template <class... Parameters>
 cudaError_t cudaLaunchKernel(void (*kernel)(Parameters...), dim3 grid, dim3 block, void** arguments,
                              std::size_t dynamic_shared = 0, cudaStream_t stream = nullptr) {
-  return dnn::cuda::host::api(stream, [&](auto& m, auto& s) {
+  return dnn::cuda::host::api(stream, [&](dnn::cuda::host::Machine& m, const dnn::cuda::host::StreamHandle& s) {
     const auto threads = std::uint64_t{block.x} * block.y * block.z;
     if (threads == 0 || threads > 1024 || block.z > 64 || grid.x == 0 || grid.y == 0 || grid.z == 0 ||
         grid.x > 0x7fffffffu || grid.y > 65535 || grid.z > 65535 ||
         dynamic_shared > dnn::cuda::host::BlockRunner::shared_capacity) {
       return cudaErrorInvalidConfiguration;
     }
-    auto values = [&]<std::size_t... I>(std::index_sequence<I...>) {
-      return std::tuple<Parameters...>(*static_cast<Parameters*>(arguments[I])...);
-    }
-    (std::index_sequence_for<Parameters...>{});
+    auto values = dnn::cuda::host::argument_values<Parameters...>(arguments, std::index_sequence_for<Parameters...>{});
     m.submit(s, [&m, kernel, values, grid, block, dynamic_shared, device = s->device,
                  op = std::string(dnn::cuda::current_op())] {
       m.run_kernel(
