@@ -18,7 +18,8 @@
 #define DNN_NO_DEVIRTUALIZE
 #endif
 
-/// `DNN_CUDA` is 1 where there are CUDA devices: real ones (nvcc), or emulated ones (`DNN_CUDA_ON_HOST`, any compiler).
+/// `DNN_CUDA` is 1 where there are CUDA devices: real ones (nvcc), or emulated ones (`DNN_CUDA_ON_HOST`, any compiler),
+/// where `DNN_EMULATED` is 1 too.
 /// `DNN_HD` marks functions for host and device, `DNN_DEVICE` those for kernels alone, `DNN_KERNEL` the kernels.
 #if defined(__CUDACC__)
 #if !defined(__CUDACC_RELAXED_CONSTEXPR__)
@@ -26,17 +27,20 @@
 #endif
 #define DNN_ABI cuda_0
 #define DNN_CUDA 1
+#define DNN_EMULATED 0
 #define DNN_HD __host__ __device__
 #define DNN_DEVICE __device__
 #define DNN_KERNEL __global__
 #elif defined(DNN_CUDA_ON_HOST)
 #define DNN_ABI emulated_0
 #define DNN_CUDA 1
+#define DNN_EMULATED 1
 #define DNN_HD
 #define DNN_DEVICE
 #define DNN_KERNEL
 #else
 #define DNN_ABI cpu_0
 #define DNN_CUDA 0
+#define DNN_EMULATED 0
 #define DNN_HD
 #endif

@@ -46,7 +46,7 @@ constexpr bool is_sticky(cudaError_t error) noexcept {
     if (!last_launch().empty()) text += concat("; launched last: ", last_launch());
     text += "; in debug mode every launch is waited for and named";
   }
-#if defined(DNN_CUDA_ON_HOST) && !defined(__CUDACC__)
+#if DNN_EMULATED
   if (const auto fault = host::fault_text(); !fault.empty()) text += concat("; emulator: ", fault);
 #endif
   throw CudaError(text);

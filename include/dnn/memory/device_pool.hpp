@@ -44,7 +44,7 @@ class DevicePool {
     }
     statistics_.bytes_in_use += c.bytes;
     statistics_.peak_bytes = std::max(statistics_.peak_bytes, statistics_.bytes_in_use + statistics_.bytes_cached);
-#if defined(DNN_CUDA_ON_HOST) && !defined(__CUDACC__)
+#if DNN_EMULATED
     cuda::host::fresh(block, bytes, stream);
 #endif
     return block;
@@ -53,6 +53,9 @@ class DevicePool {
   /// Takes back a block from `allocate(bytes, stream)`.
   void deallocate(void* block, std::size_t bytes, cudaStream_t stream) noexcept {
     const auto c = detail::size_class(bytes);
+#if DNN_EMULATED
+    cuda::host::fresh(block, 0, stream);
+#endif
     std::lock_guard lock(mutex_);
     statistics_.bytes_in_use -= c.bytes;
     try {

@@ -8,7 +8,7 @@
 
 #include "dnn/core/abi.hpp"
 
-#if defined(DNN_CUDA_ON_HOST) && !defined(__CUDACC__)
+#if DNN_EMULATED
 
 #include <algorithm>
 #include <cstdint>
@@ -50,7 +50,11 @@ struct Fault {
   std::string text;
 };
 
-inline std::string place(const uint3& index) { return concat("(", index.x, ", ", index.y, ", ", index.z, ")"); }
+/// A thread or block: `(0, 0, 0)`.
+struct Index {
+  uint3 value;
+};
+inline std::string to_text(const Index& i) { return concat("(", i.value.x, ", ", i.value.y, ", ", i.value.z, ")"); }
 
 /// Some lanes of a warp that exchange values; each leaves a copy of its own and reads the others' when all are there.
 struct Rendezvous {
@@ -106,12 +110,12 @@ class BlockRunner {
   bool running() const noexcept { return current_ != nullptr; }
 
   /// Ends the kernel. Called by its threads.
-  [[noreturn]] void fault(cudaError_t code, const std::string& text) {
-    set_fault(code, text);
+  /// `parts` own no memory: their destructors do not run.
+  template <class... Parts>
+  [[noreturn]] void fault(cudaError_t code, const Parts&... parts) {
+    set_fault(code, concat(parts...));
     Fiber::abandon();
   }
-  /// For a signal handler: whether `address` is on or below the stack of the running thread.
-  bool overflows(const void* address) const noexcept { return current_ && current_->fiber->guards(address); }
   /// For a signal handler: the kernel ends with this fault, once its thread has been abandoned.
   void note_signal(const void* address) noexcept { signal_ = {true, address}; }
 
@@ -119,15 +123,15 @@ class BlockRunner {
   int barrier(bool predicate, Where where) {
     Thread& self = expect_running("__syncthreads");
     if (exited_ > 0) {
-      fault(cudaErrorLaunchFailure, concat("waits at the barrier of ", where, ", but ", exited_,
-                                           " threads of the block have already left the kernel"));
+      fault(cudaErrorLaunchFailure, "waits at the barrier of ", where, ", but ", exited_,
+            " threads of the block have left the kernel");
     }
     if (waiting_.empty()) {
       barrier_where_ = where;
       barrier_count_ = 0;
     } else if (barrier_where_.line != where.line) {
-      fault(cudaErrorLaunchFailure, concat("waits at the barrier of ", where, ", while thread ",
-                                           place(waiting_[0]->index), " waits at that of ", barrier_where_));
+      fault(cudaErrorLaunchFailure, "waits at the barrier of ", where, ", while thread ", Index{waiting_[0]->index},
+            " waits at that of ", barrier_where_);
     }
     barrier_count_ += predicate;
     waiting_.push_back(&self);
@@ -160,7 +164,7 @@ class BlockRunner {
     }
     constexpr std::size_t limit = 48 * 1024, alignment = 128;
     if (static_bytes_ + bytes > limit) {
-      fault(cudaErrorInvalidConfiguration, concat("more than ", limit, " bytes of static shared memory"));
+      fault(cudaErrorInvalidConfiguration, "more than ", limit, " bytes of static shared memory");
     }
     std::byte* data = static_memory() + static_bytes_;
     std::memset(data, poison, bytes);
@@ -291,7 +295,7 @@ class BlockRunner {
   void leave(const Thread& thread) {
     ++exited_;
     if (!waiting_.empty()) {
-      return set_fault(cudaErrorLaunchFailure, concat("left the kernel, while thread ", place(waiting_[0]->index),
+      return set_fault(cudaErrorLaunchFailure, concat("left the kernel, while thread ", Index{waiting_[0]->index},
                                                       " waits at the barrier of ", barrier_where_));
     }
     Warp& warp = warps_[thread.rank / 32];
@@ -326,18 +330,18 @@ class BlockRunner {
     Thread& self = expect_running(op);
     Warp& warp = warps_[self.rank / 32];
     const std::uint32_t bit = std::uint32_t{1} << self.rank % 32;
-    const auto here = [&] { return concat(op, " at ", where); };
-    if (!(mask & bit)) fault(cudaErrorLaunchFailure, concat(here(), ": the mask lacks the calling lane"));
+    if (!(mask & bit)) fault(cudaErrorLaunchFailure, op, " at ", where, ": the mask lacks the calling lane");
     if (mask & warp.absent) {
-      fault(cudaErrorLaunchFailure, concat(here(), ": the mask names lanes that have left the kernel or do not exist"));
+      fault(cudaErrorLaunchFailure, op, " at ", where,
+            ": the mask names lanes that have left the kernel or do not exist");
     }
     Rendezvous* meeting = nullptr;
     for (Rendezvous* other : warp.meetings) {
       if (other->mask == mask && other->op == op && other->bytes == bytes && other->where.line == where.line) {
         meeting = other;
       } else if ((other->mask & bit) && (other->arrived & mask)) {
-        fault(cudaErrorLaunchFailure, concat(here(), ": lanes of its warp wait for it in ", other->op, " at ",
-                                             other->where, other->mask == mask ? "" : " with another mask"));
+        fault(cudaErrorLaunchFailure, op, " at ", where, ": lanes of its warp wait for it in ", other->op, " at ",
+              other->where, other->mask == mask ? "" : " with another mask");
       }
     }
     if (!meeting) {
@@ -407,14 +411,20 @@ class BlockRunner {
   /// Keeps the first fault; says where.
   void set_fault(cudaError_t code, std::string_view text) {
     if (fault_) return;
-    std::string full = concat("kernel '", op_.empty() ? "?" : op_, "', block ", place(blockIdx));
-    if (current_) full += concat(", thread ", place(current_->index));
+    std::string full = concat("kernel '", op_.empty() ? "?" : op_, "', block ", Index{blockIdx});
+    if (current_) full += concat(", thread ", Index{current_->index});
     fault_ = Fault{code, concat(full, ": ", text)};
   }
   void set_signal_fault() {
-    const auto address = std::exchange(signal_, {}).second;
-    set_fault(cudaErrorIllegalAddress, concat("read or wrote ", reinterpret_cast<std::uintptr_t>(address),
-                                              ", which is no memory of its device"));
+    const void* const address = std::exchange(signal_, {}).second;
+    if (!address) {
+      set_fault(cudaErrorMisalignedAddress, "followed a null pointer, or accessed a vector at a misaligned address");
+    } else if (current_->fiber->guards(address)) {
+      set_fault(cudaErrorLaunchFailure, "needs more stack than a thread has");
+    } else {
+      set_fault(cudaErrorIllegalAddress, concat("read or wrote address ", reinterpret_cast<std::uintptr_t>(address),
+                                                ", which is no memory of its device"));
+    }
   }
 
   /// For a block that cannot go on: some of the threads that wait, and for what.
@@ -423,7 +433,7 @@ class BlockRunner {
     std::size_t count = 0;
     for (const auto& thread : threads_) {
       if (thread.waits_for.empty() || ++count > 4) continue;
-      text += concat(count == 1 ? " thread " : "; thread ", place(thread.index), " waits in ", thread.waits_for, " at ",
+      text += concat(count == 1 ? " thread " : "; thread ", Index{thread.index}, " waits in ", thread.waits_for, " at ",
                      thread.where);
     }
     if (count > 4) text += concat("; and ", count - 4, " more");

@@ -3,7 +3,7 @@
 
 #include "dnn/core/abi.hpp"
 
-#if defined(DNN_CUDA_ON_HOST) && !defined(__CUDACC__)
+#if DNN_EMULATED
 
 #include <algorithm>
 #include <bit>
@@ -44,58 +44,49 @@ T atomic(T* address, F&& f) noexcept {
   return old;
 }
 
-}  // namespace dnn::inline DNN_ABI::cuda::host
-
-inline void __syncthreads(dnn::cuda::Where where = dnn::cuda::Where::here()) {
-  dnn::cuda::host::block_runner().barrier(false, where);
+inline void __syncthreads(Where where = Where::here()) { block_runner().barrier(false, where); }
+inline int __syncthreads_count(int predicate, Where where = Where::here()) {
+  return block_runner().barrier(predicate != 0, where);
 }
-inline int __syncthreads_count(int predicate, dnn::cuda::Where where = dnn::cuda::Where::here()) {
-  return dnn::cuda::host::block_runner().barrier(predicate != 0, where);
+inline int __syncthreads_or(int predicate, Where where = Where::here()) {
+  return block_runner().barrier(predicate != 0, where) != 0;
 }
-inline int __syncthreads_or(int predicate, dnn::cuda::Where where = dnn::cuda::Where::here()) {
-  return dnn::cuda::host::block_runner().barrier(predicate != 0, where) != 0;
-}
-inline int __syncthreads_and(int predicate, dnn::cuda::Where where = dnn::cuda::Where::here()) {
-  return dnn::cuda::host::block_runner().barrier(predicate == 0, where) == 0;
+inline int __syncthreads_and(int predicate, Where where = Where::here()) {
+  return block_runner().barrier(predicate == 0, where) == 0;
 }
 
-inline void __syncwarp(unsigned mask = 0xffffffffu, dnn::cuda::Where where = dnn::cuda::Where::here()) {
-  dnn::cuda::host::ballot(mask, "__syncwarp", true, where);
+inline void __syncwarp(unsigned mask = 0xffffffffu, Where where = Where::here()) {
+  ballot(mask, "__syncwarp", true, where);
 }
-inline unsigned __ballot_sync(unsigned mask, int predicate, dnn::cuda::Where where = dnn::cuda::Where::here()) {
-  return dnn::cuda::host::ballot(mask, "__ballot_sync", predicate != 0, where);
+inline unsigned __ballot_sync(unsigned mask, int predicate, Where where = Where::here()) {
+  return ballot(mask, "__ballot_sync", predicate != 0, where);
 }
-inline int __any_sync(unsigned mask, int predicate, dnn::cuda::Where where = dnn::cuda::Where::here()) {
-  return dnn::cuda::host::ballot(mask, "__any_sync", predicate != 0, where) != 0;
+inline int __any_sync(unsigned mask, int predicate, Where where = Where::here()) {
+  return ballot(mask, "__any_sync", predicate != 0, where) != 0;
 }
-inline int __all_sync(unsigned mask, int predicate, dnn::cuda::Where where = dnn::cuda::Where::here()) {
-  return dnn::cuda::host::ballot(mask, "__all_sync", predicate == 0, where) == 0;
-}
-template <class T>
-T __shfl_sync(unsigned mask, T value, int lane, int width = 32, dnn::cuda::Where where = dnn::cuda::Where::here()) {
-  return dnn::cuda::host::shuffle(mask, "__shfl_sync", value, width, where, [=](int) { return lane & (width - 1); });
+inline int __all_sync(unsigned mask, int predicate, Where where = Where::here()) {
+  return ballot(mask, "__all_sync", predicate == 0, where) == 0;
 }
 template <class T>
-T __shfl_xor_sync(unsigned mask, T value, int lanes, int width = 32,
-                  dnn::cuda::Where where = dnn::cuda::Where::here()) {
-  return dnn::cuda::host::shuffle(mask, "__shfl_xor_sync", value, width, where, [=](int own) { return own ^ lanes; });
+T __shfl_sync(unsigned mask, T value, int lane, int width = 32, Where where = Where::here()) {
+  return shuffle(mask, "__shfl_sync", value, width, where, [=](int) { return lane & (width - 1); });
 }
 template <class T>
-T __shfl_up_sync(unsigned mask, T value, unsigned delta, int width = 32,
-                 dnn::cuda::Where where = dnn::cuda::Where::here()) {
-  return dnn::cuda::host::shuffle(mask, "__shfl_up_sync", value, width, where,
-                                  [=](int own) { return own - static_cast<int>(delta); });
+T __shfl_xor_sync(unsigned mask, T value, int lanes, int width = 32, Where where = Where::here()) {
+  return shuffle(mask, "__shfl_xor_sync", value, width, where, [=](int own) { return own ^ lanes; });
 }
 template <class T>
-T __shfl_down_sync(unsigned mask, T value, unsigned delta, int width = 32,
-                   dnn::cuda::Where where = dnn::cuda::Where::here()) {
-  return dnn::cuda::host::shuffle(mask, "__shfl_down_sync", value, width, where,
-                                  [=](int own) { return own + static_cast<int>(delta); });
+T __shfl_up_sync(unsigned mask, T value, unsigned delta, int width = 32, Where where = Where::here()) {
+  return shuffle(mask, "__shfl_up_sync", value, width, where, [=](int own) { return own - static_cast<int>(delta); });
+}
+template <class T>
+T __shfl_down_sync(unsigned mask, T value, unsigned delta, int width = 32, Where where = Where::here()) {
+  return shuffle(mask, "__shfl_down_sync", value, width, where, [=](int own) { return own + static_cast<int>(delta); });
 }
 
 inline void __threadfence() noexcept {}
 inline void __threadfence_block() noexcept {}
-[[noreturn]] inline void __trap() { dnn::cuda::host::block_runner().fault(cudaErrorLaunchFailure, "called __trap"); }
+[[noreturn]] inline void __trap() { block_runner().fault(cudaErrorLaunchFailure, "called __trap"); }
 
 template <class T>
 T __ldg(const T* address) noexcept {
@@ -104,35 +95,35 @@ T __ldg(const T* address) noexcept {
 
 template <class T>
 T atomicAdd(T* address, std::type_identity_t<T> value) noexcept {
-  return dnn::cuda::host::atomic(address, [=](T old) { return static_cast<T>(old + value); });
+  return atomic(address, [=](T old) { return static_cast<T>(old + value); });
 }
 template <class T>
 T atomicSub(T* address, std::type_identity_t<T> value) noexcept {
-  return dnn::cuda::host::atomic(address, [=](T old) { return static_cast<T>(old - value); });
+  return atomic(address, [=](T old) { return static_cast<T>(old - value); });
 }
 template <class T>
 T atomicMin(T* address, std::type_identity_t<T> value) noexcept {
-  return dnn::cuda::host::atomic(address, [=](T old) { return std::min(old, value); });
+  return atomic(address, [=](T old) { return std::min(old, value); });
 }
 template <class T>
 T atomicMax(T* address, std::type_identity_t<T> value) noexcept {
-  return dnn::cuda::host::atomic(address, [=](T old) { return std::max(old, value); });
+  return atomic(address, [=](T old) { return std::max(old, value); });
 }
 template <class T>
 T atomicAnd(T* address, std::type_identity_t<T> value) noexcept {
-  return dnn::cuda::host::atomic(address, [=](T old) { return old & value; });
+  return atomic(address, [=](T old) { return old & value; });
 }
 template <class T>
 T atomicOr(T* address, std::type_identity_t<T> value) noexcept {
-  return dnn::cuda::host::atomic(address, [=](T old) { return old | value; });
+  return atomic(address, [=](T old) { return old | value; });
 }
 template <class T>
 T atomicExch(T* address, std::type_identity_t<T> value) noexcept {
-  return dnn::cuda::host::atomic(address, [=](T) { return value; });
+  return atomic(address, [=](T) { return value; });
 }
 template <class T>
 T atomicCAS(T* address, std::type_identity_t<T> expected, std::type_identity_t<T> value) noexcept {
-  return dnn::cuda::host::atomic(address, [=](T old) { return old == expected ? value : old; });
+  return atomic(address, [=](T old) { return old == expected ? value : old; });
 }
 
 inline float __int_as_float(int bits) noexcept { return std::bit_cast<float>(bits); }
@@ -142,5 +133,40 @@ inline unsigned __float_as_uint(float value) noexcept { return std::bit_cast<uns
 inline int __popc(unsigned bits) noexcept { return std::popcount(bits); }
 inline int __clz(int bits) noexcept { return std::countl_zero(static_cast<unsigned>(bits)); }
 inline int __ffs(int bits) noexcept { return bits == 0 ? 0 : std::countr_zero(static_cast<unsigned>(bits)) + 1; }
+
+}  // namespace dnn::inline DNN_ABI::cuda::host
+
+// All that there is for kernels.
+using dnn::cuda::host::__all_sync;
+using dnn::cuda::host::__any_sync;
+using dnn::cuda::host::__ballot_sync;
+using dnn::cuda::host::__clz;
+using dnn::cuda::host::__ffs;
+using dnn::cuda::host::__float_as_int;
+using dnn::cuda::host::__float_as_uint;
+using dnn::cuda::host::__int_as_float;
+using dnn::cuda::host::__ldg;
+using dnn::cuda::host::__popc;
+using dnn::cuda::host::__shfl_down_sync;
+using dnn::cuda::host::__shfl_sync;
+using dnn::cuda::host::__shfl_up_sync;
+using dnn::cuda::host::__shfl_xor_sync;
+using dnn::cuda::host::__syncthreads;
+using dnn::cuda::host::__syncthreads_and;
+using dnn::cuda::host::__syncthreads_count;
+using dnn::cuda::host::__syncthreads_or;
+using dnn::cuda::host::__syncwarp;
+using dnn::cuda::host::__threadfence;
+using dnn::cuda::host::__threadfence_block;
+using dnn::cuda::host::__trap;
+using dnn::cuda::host::__uint_as_float;
+using dnn::cuda::host::atomicAdd;
+using dnn::cuda::host::atomicAnd;
+using dnn::cuda::host::atomicCAS;
+using dnn::cuda::host::atomicExch;
+using dnn::cuda::host::atomicMax;
+using dnn::cuda::host::atomicMin;
+using dnn::cuda::host::atomicOr;
+using dnn::cuda::host::atomicSub;
 
 #endif

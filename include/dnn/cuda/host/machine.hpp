@@ -5,7 +5,7 @@
 
 #include "dnn/core/abi.hpp"
 
-#if defined(DNN_CUDA_ON_HOST) && !defined(__CUDACC__)
+#if DNN_EMULATED
 
 #include <pthread.h>
 #include <signal.h>
@@ -49,6 +49,18 @@ struct Work {
   std::vector<Point> after;  ///< in other streams
 };
 
+/// How far each stream of a capture has come: what a stream or event knows to be before it.
+using Clock = std::map<const CUstream_st*, std::size_t>;
+
+/// Streams whose work goes into a graph instead of being done.
+struct Capture {
+  std::shared_ptr<CUgraph_st> graph;
+  const CUstream_st* origin;
+  bool relaxed;  ///< memory may be allocated meanwhile
+  bool invalid = false;
+  std::map<const CUstream_st*, Clock> clocks = {};
+};
+
 }  // namespace dnn::inline DNN_ABI::cuda::host
 
 struct CUstream_st {
@@ -56,11 +68,21 @@ struct CUstream_st {
   bool waits_for_default = true;  ///< and the device's default stream for it
   std::deque<dnn::cuda::host::Work> queue = {};
   std::uint64_t submitted = 0, completed = 0;
+  std::shared_ptr<dnn::cuda::host::Capture> capture = nullptr;
+};
+
+struct CUgraph_st {
+  std::vector<std::function<void()>> nodes = {};  ///< in the order in which they were submitted
+};
+struct CUgraphExec_st {
+  std::shared_ptr<CUgraph_st> graph;
 };
 
 struct CUevent_st {
   dnn::cuda::host::Point point = {};
   std::chrono::steady_clock::time_point time = {};
+  std::weak_ptr<dnn::cuda::host::Capture> capture = {};  ///< that it was recorded in last
+  dnn::cuda::host::Clock clock = {};
 };
 
 namespace dnn::inline DNN_ABI::cuda::host {
@@ -115,6 +137,12 @@ class Machine {
   }
 
   Point submit(const StreamHandle& stream, std::function<void()> run, std::vector<Point> after = {}) {
+    if (stream->capture) {
+      auto& nodes = stream->capture->graph->nodes;
+      nodes.push_back(std::move(run));
+      stream->capture->clocks[stream.get()][stream.get()] = nodes.size();
+      return {};
+    }
     const auto& first = device(stream->device).default_stream;
     if (stream == first) {
       for (const auto& other : streams_) {
@@ -137,8 +165,15 @@ class Machine {
       for (const auto& point : work.after) run(point.stream, point.number);
       if (broken_) break;
       work.run();
-      ++stream->completed;
+      if (!broken_) ++stream->completed;
     }
+  }
+  void launch_graph(const StreamHandle& stream, const std::shared_ptr<CUgraph_st>& graph) {
+    submit(stream, [this, graph] {
+      for (const auto& node : graph->nodes) {
+        if (!broken_) node();
+      }
+    });
   }
   void run(const Point& point) {
     if (point.stream) run(point.stream, point.number);
@@ -161,6 +196,41 @@ class Machine {
         }
       }
     }
+  }
+
+  /// For calls that a capture forbids: false, and the captures concerned are worth nothing any more. `stream` null
+  /// means all streams of all devices.
+  bool outside_capture(const CUstream_st* stream, bool even_relaxed = true) {
+    bool outside = true;
+    for (const auto& s : streams_) {
+      if (!s->capture || (stream && s.get() != stream) || (s->capture->relaxed && !even_relaxed)) continue;
+      s->capture->invalid = true;
+      outside = false;
+    }
+    return outside;
+  }
+  cudaError_t begin_capture(const StreamHandle& stream, bool relaxed) {
+    if (stream == device(stream->device).default_stream) return cudaErrorStreamCaptureUnsupported;
+    if (stream->capture) return cudaErrorIllegalState;
+    stream->capture = std::make_shared<Capture>(Capture{std::make_shared<CUgraph_st>(), stream.get(), relaxed});
+    stream->capture->clocks[stream.get()];
+    return cudaSuccess;
+  }
+  cudaError_t end_capture(const StreamHandle& stream, std::shared_ptr<CUgraph_st>* graph) {
+    const auto capture = stream->capture;
+    if (!capture || capture->origin != stream.get()) return cudaErrorStreamCaptureUnmatched;
+    for (const auto& s : streams_) {
+      if (s->capture == capture) s->capture = nullptr;
+    }
+    if (capture->invalid) return cudaErrorStreamCaptureInvalidated;
+    auto& known = capture->clocks[stream.get()];
+    for (const auto& [other, clock] : capture->clocks) {
+      if (const auto last = clock.find(other); last != clock.end() && known[other] < last->second) {
+        return cudaErrorStreamCaptureUnjoined;
+      }
+    }
+    *graph = capture->graph;
+    return cudaSuccess;
   }
 
   /// Kernels of a device see its memory and that of its peers.

@@ -5,7 +5,7 @@
 
 #include "dnn/core/abi.hpp"
 
-#if defined(DNN_CUDA_ON_HOST) && !defined(__CUDACC__)
+#if DNN_EMULATED
 
 #include <sys/mman.h>
 
@@ -27,7 +27,7 @@ namespace dnn::inline DNN_ABI::cuda::host {
 /// The memory of one device. Unreadable but while `open`.
 class Arena {
  public:
-  static constexpr std::size_t guard_bytes = 256, alignment = 256;
+  static constexpr std::size_t guard_bytes = 256, alignment = 256, checked_bytes = 1024;
 
   explicit Arena(std::size_t capacity) : capacity_(capacity) {
     void* memory = ::mmap(nullptr, capacity, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -116,13 +116,8 @@ class Arena {
   /// Says what was written that nobody owns. The arena must be open.
   std::optional<std::string> damage() {
     for (const auto& [data, block] : blocks_) {
-      const std::byte* const end = data - guard_bytes + block.whole;
-      if (const auto* before = find_damage(data - guard_bytes, data)) {
-        return report(data, block, data - before, "before");
-      }
-      if (const auto* behind = find_damage(data + block.bytes, end)) {
-        return report(data, block, behind - data - static_cast<std::ptrdiff_t>(block.bytes) + 1, "behind");
-      }
+      if (!is_guard(data - guard_bytes, guard_bytes)) return report(data, block, "before");
+      if (!is_guard(data + block.bytes, block.behind())) return report(data, block, "behind");
     }
     return std::nullopt;
   }
@@ -131,17 +126,18 @@ class Arena {
   struct Block {
     std::size_t whole;  ///< with its guards
     std::size_t bytes;  ///< that may be used
+
+    std::size_t behind() const noexcept { return std::min(whole - guard_bytes - bytes, checked_bytes); }
   };
 
-  static const std::byte* find_damage(const std::byte* begin, const std::byte* end) {
-    const auto* found = std::find_if(begin, end, [](std::byte b) { return b != std::byte{guard}; });
-    return found == end ? nullptr : found;
+  static bool is_guard(const std::byte* p, std::size_t bytes) noexcept {
+    return *p == std::byte{guard} && std::memcmp(p, p + 1, bytes - 1) == 0;
   }
   /// Mends the guards, so that it is said once.
-  static std::string report(std::byte* data, const Block& block, std::ptrdiff_t distance, const char* side) {
+  static std::string report(std::byte* data, const Block& block, const char* side) {
     std::memset(data - guard_bytes, guard, guard_bytes);
-    std::memset(data + block.bytes, guard, block.whole - guard_bytes - block.bytes);
-    return concat("wrote ", distance, " bytes ", side, " an allocation of ", block.bytes, " bytes");
+    std::memset(data + block.bytes, guard, block.behind());
+    return concat("wrote ", side, " an allocation of ", block.bytes, " bytes");
   }
 
   std::byte* base_;

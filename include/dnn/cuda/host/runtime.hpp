@@ -3,7 +3,7 @@
 
 #include "dnn/core/abi.hpp"
 
-#if defined(DNN_CUDA_ON_HOST) && !defined(__CUDACC__)
+#if DNN_EMULATED
 
 #include <cstdlib>
 #include <cstring>
@@ -68,6 +68,8 @@ inline cudaError_t copy(Machine& m, const std::shared_ptr<CUstream_st>& stream, 
   const auto actual = source.on_host() ? (target.on_host() ? cudaMemcpyHostToHost : cudaMemcpyHostToDevice)
                                        : (target.on_host() ? cudaMemcpyDeviceToHost : cudaMemcpyDeviceToDevice);
   if (kind != cudaMemcpyDefault && kind != actual) return cudaErrorInvalidMemcpyDirection;
+  const bool pageable = (source.on_host() && !source.pinned(m)) || (target.on_host() && !target.pinned(m));
+  if (pageable && !m.outside_capture(stream.get())) return cudaErrorStreamCaptureUnsupported;
   if (source.on_host() && !source.pinned(m)) {
     // Pageable memory has been read when the call returns.
     m.submit(stream, [&m, target, values = std::vector<std::byte>(source.address, source.address + bytes)] {
@@ -91,6 +93,21 @@ std::tuple<Parameters...> argument_values(void** arguments, std::index_sequence<
   return {*static_cast<Parameters*>(arguments[I])...};
 }
 
+/// The first pointer among a kernel's arguments that leads to host memory, counted from 0, or -1.
+template <class... Values>
+int first_host_pointer(const Machine& m, const Values&... values) {
+  int found = -1, i = 0;
+  const auto check = [&](const auto& value) {
+    if constexpr (std::is_pointer_v<std::remove_cvref_t<decltype(value)>>) {
+      const void* p = value;
+      if (found < 0 && p && m.owner(p) < 0 && !m.is_pinned(p, 1)) found = i;
+    }
+    ++i;
+  };
+  (check(values), ...);
+  return found;
+}
+
 /// For a caching allocator: from here on in the stream, `bytes` of a block are new. They are poisoned, and what follows
 /// them is guarded.
 inline void fresh(void* block, std::size_t bytes, cudaStream_t handle) {
@@ -103,10 +120,7 @@ inline void fresh(void* block, std::size_t bytes, cudaStream_t handle) {
   });
 }
 
-}  // namespace dnn::inline DNN_ABI::cuda::host
-
 // Errors
-// ---------------------------------------------------------------------------------------------------------------
 
 inline const char* cudaGetErrorName(cudaError_t error) {
   switch (error) {
@@ -120,6 +134,7 @@ inline const char* cudaGetErrorName(cudaError_t error) {
     case cudaErrorInvalidDevice: return "cudaErrorInvalidDevice";
     case cudaErrorPeerAccessUnsupported: return "cudaErrorPeerAccessUnsupported";
     case cudaErrorInvalidResourceHandle: return "cudaErrorInvalidResourceHandle";
+    case cudaErrorIllegalState: return "cudaErrorIllegalState";
     case cudaErrorNotReady: return "cudaErrorNotReady";
     case cudaErrorIllegalAddress: return "cudaErrorIllegalAddress";
     case cudaErrorPeerAccessAlreadyEnabled: return "cudaErrorPeerAccessAlreadyEnabled";
@@ -147,47 +162,52 @@ inline const char* cudaGetErrorString(cudaError_t error) {
     case cudaErrorInvalidResourceHandle: return "invalid resource handle";
     case cudaErrorNotReady: return "device not ready";
     case cudaErrorIllegalAddress: return "an illegal memory access was encountered";
+    case cudaErrorMisalignedAddress: return "misaligned address";
+    case cudaErrorStreamCaptureUnsupported: return "operation not permitted when stream is capturing";
+    case cudaErrorStreamCaptureInvalidated: return "operation failed due to a previous error during capture";
+    case cudaErrorStreamCaptureUnjoined: return "capturing stream has unjoined work";
+    case cudaErrorStreamCaptureIsolation: return "dependency created on uncaptured work in another stream";
     case cudaErrorLaunchFailure: return "unspecified launch failure";
     default: return cudaGetErrorName(error);
   }
 }
 inline cudaError_t cudaPeekAtLastError() {
-  dnn::cuda::host::Call call;
-  const auto& broken = dnn::cuda::host::machine().broken();
-  return broken ? broken->code : dnn::cuda::host::last_error();
+  Call call;
+  const auto& broken = machine().broken();
+  return broken ? broken->code : last_error();
 }
 inline cudaError_t cudaGetLastError() {
   const auto error = cudaPeekAtLastError();
-  dnn::cuda::host::last_error() = cudaSuccess;
+  last_error() = cudaSuccess;
   return error;
 }
 
 // Devices
-// --------------------------------------------------------------------------------------------------------------
 
 inline cudaError_t cudaGetDeviceCount(int* count) {
-  *count = dnn::cuda::host::machine().device_count();
+  *count = machine().device_count();
   return cudaSuccess;
 }
 inline cudaError_t cudaGetDevice(int* device) {
-  *device = dnn::cuda::host::current_device();
+  *device = current_device();
   return cudaSuccess;
 }
 inline cudaError_t cudaSetDevice(int device) {
-  return dnn::cuda::host::api([&](dnn::cuda::host::Machine& m) {
+  return api([&](Machine& m) {
     if (device < 0 || device >= m.device_count()) return cudaErrorInvalidDevice;
-    dnn::cuda::host::current_device() = device;
+    current_device() = device;
     return cudaSuccess;
   });
 }
 inline cudaError_t cudaDeviceSynchronize() {
-  return dnn::cuda::host::api([](dnn::cuda::host::Machine& m) {
-    m.run_device(dnn::cuda::host::current_device());
+  return api([](Machine& m) {
+    if (!m.outside_capture(nullptr)) return cudaErrorStreamCaptureUnsupported;
+    m.run_device(current_device());
     return cudaSuccess;
   });
 }
 inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
-  return dnn::cuda::host::api([&](dnn::cuda::host::Machine& m) {
+  return api([&](Machine& m) {
     if (device < 0 || device >= m.device_count()) return cudaErrorInvalidDevice;
     switch (attribute) {
       case cudaDevAttrMaxThreadsPerBlock: *value = 1024; return cudaSuccess;
@@ -197,19 +217,19 @@ inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, 
       case cudaDevAttrComputeCapabilityMajor: *value = 9; return cudaSuccess;
       case cudaDevAttrComputeCapabilityMinor: *value = 0; return cudaSuccess;
       case cudaDevAttrMaxSharedMemoryPerBlockOptin:
-        *value = static_cast<int>(dnn::cuda::host::BlockRunner::shared_capacity);
+        *value = static_cast<int>(BlockRunner::shared_capacity);
         return cudaSuccess;
     }
     return cudaErrorInvalidValue;
   });
 }
 inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
-  return dnn::cuda::host::api([&](dnn::cuda::host::Machine& m) {
+  return api([&](Machine& m) {
     if (device < 0 || device >= m.device_count()) return cudaErrorInvalidDevice;
     *properties = {"emulated on the host",
                    m.device(device).arena.capacity(),
                    48 * 1024,
-                   dnn::cuda::host::BlockRunner::shared_capacity,
+                   BlockRunner::shared_capacity,
                    32,
                    1024,
                    4,
@@ -219,15 +239,15 @@ inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int devic
   });
 }
 inline cudaError_t cudaDeviceCanAccessPeer(int* can, int device, int peer) {
-  return dnn::cuda::host::api([&](dnn::cuda::host::Machine& m) {
+  return api([&](Machine& m) {
     if (std::min(device, peer) < 0 || std::max(device, peer) >= m.device_count()) return cudaErrorInvalidDevice;
     *can = device != peer;
     return cudaSuccess;
   });
 }
 inline cudaError_t cudaDeviceEnablePeerAccess(int peer, unsigned int) {
-  return dnn::cuda::host::api([&](dnn::cuda::host::Machine& m) {
-    const int device = dnn::cuda::host::current_device();
+  return api([&](Machine& m) {
+    const int device = current_device();
     if (peer < 0 || peer >= m.device_count() || peer == device) return cudaErrorInvalidDevice;
     auto enabled = m.device(device).peers[static_cast<std::size_t>(peer)];
     if (enabled) return cudaErrorPeerAccessAlreadyEnabled;
@@ -237,11 +257,11 @@ inline cudaError_t cudaDeviceEnablePeerAccess(int peer, unsigned int) {
 }
 
 // Memory
-// ---------------------------------------------------------------------------------------------------------------
 
 inline cudaError_t cudaMalloc(void** pointer, std::size_t bytes) {
-  return dnn::cuda::host::api([&](dnn::cuda::host::Machine& m) {
-    const int device = dnn::cuda::host::current_device();
+  return api([&](Machine& m) {
+    const int device = current_device();
+    if (!m.outside_capture(nullptr, false)) return cudaErrorStreamCaptureUnsupported;
     m.open(device);
     *pointer = bytes == 0 ? nullptr : m.device(device).arena.allocate(bytes);
     return *pointer || bytes == 0 ? cudaSuccess : cudaErrorMemoryAllocation;
@@ -253,10 +273,11 @@ cudaError_t cudaMalloc(T** pointer, std::size_t bytes) {
 }
 /// Waits for all work of the device, as CUDA does.
 inline cudaError_t cudaFree(void* pointer) {
-  return dnn::cuda::host::api([&](dnn::cuda::host::Machine& m) {
+  return api([&](Machine& m) {
     if (!pointer) return cudaSuccess;
     const int device = m.owner(pointer);
     if (device < 0) return cudaErrorInvalidValue;
+    if (!m.outside_capture(nullptr, false)) return cudaErrorStreamCaptureUnsupported;
     m.run_device(device);
     m.open(device);
     if (m.broken()) return cudaSuccess;
@@ -264,15 +285,15 @@ inline cudaError_t cudaFree(void* pointer) {
   });
 }
 inline cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
-  return dnn::cuda::host::api([&](dnn::cuda::host::Machine& m) {
-    const auto& arena = m.device(dnn::cuda::host::current_device()).arena;
+  return api([&](Machine& m) {
+    const auto& arena = m.device(current_device()).arena;
     *free = arena.free_bytes();
     *total = arena.capacity();
     return cudaSuccess;
   });
 }
 inline cudaError_t cudaMallocHost(void** pointer, std::size_t bytes) {
-  return dnn::cuda::host::api([&](dnn::cuda::host::Machine& m) {
+  return api([&](Machine& m) {
     *pointer = std::malloc(bytes);
     if (!*pointer) return cudaErrorMemoryAllocation;
     m.pinned()[static_cast<std::byte*>(*pointer)] = bytes;
@@ -280,7 +301,7 @@ inline cudaError_t cudaMallocHost(void** pointer, std::size_t bytes) {
   });
 }
 inline cudaError_t cudaFreeHost(void* pointer) {
-  return dnn::cuda::host::api([&](dnn::cuda::host::Machine& m) {
+  return api([&](Machine& m) {
     if (!pointer) return cudaSuccess;
     if (m.pinned().erase(static_cast<std::byte*>(pointer)) == 0) return cudaErrorInvalidValue;
     for (int i = 0; i < m.device_count(); ++i) m.run_device(i);
@@ -289,11 +310,11 @@ inline cudaError_t cudaFreeHost(void* pointer) {
   });
 }
 inline cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* pointer) {
-  return dnn::cuda::host::api([&](dnn::cuda::host::Machine& m) {
+  return api([&](Machine& m) {
     const int device = m.owner(pointer);
     void* p = const_cast<void*>(pointer);
     if (device >= 0) *attributes = {cudaMemoryTypeDevice, device, p, nullptr};
-    else if (m.is_pinned(pointer, 1)) *attributes = {cudaMemoryTypeHost, dnn::cuda::host::current_device(), p, p};
+    else if (m.is_pinned(pointer, 1)) *attributes = {cudaMemoryTypeHost, current_device(), p, p};
     else *attributes = {cudaMemoryTypeUnregistered, -2, nullptr, p};
     return cudaSuccess;
   });
@@ -301,27 +322,26 @@ inline cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, c
 
 inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
                                    cudaStream_t stream = nullptr) {
-  return dnn::cuda::host::api(stream,
-                              [&](dnn::cuda::host::Machine& m, const dnn::cuda::host::StreamHandle& s) { return dnn::cuda::host::copy(m, s, to, from, bytes, kind); });
+  return api(stream, [&](Machine& m, const StreamHandle& s) { return copy(m, s, to, from, bytes, kind); });
 }
 inline cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
-  return dnn::cuda::host::api(nullptr, [&](dnn::cuda::host::Machine& m, const dnn::cuda::host::StreamHandle& s) {
-    const auto error = dnn::cuda::host::copy(m, s, to, from, bytes, kind);
+  return api(nullptr, [&](Machine& m, const StreamHandle& s) {
+    const auto error = copy(m, s, to, from, bytes, kind);
     m.run(s, s->submitted);
     return error;
   });
 }
 inline cudaError_t cudaMemcpyPeerAsync(void* to, int to_device, const void* from, int from_device, std::size_t bytes,
                                        cudaStream_t stream = nullptr) {
-  return dnn::cuda::host::api(stream, [&](dnn::cuda::host::Machine& m, const dnn::cuda::host::StreamHandle& s) {
+  return api(stream, [&](Machine& m, const StreamHandle& s) {
     if (bytes > 0 && (m.owner(to) != to_device || m.owner(from) != from_device)) return cudaErrorInvalidValue;
-    return dnn::cuda::host::copy(m, s, to, from, bytes, cudaMemcpyDeviceToDevice);
+    return copy(m, s, to, from, bytes, cudaMemcpyDeviceToDevice);
   });
 }
 inline cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t stream = nullptr) {
-  return dnn::cuda::host::api(stream, [&](dnn::cuda::host::Machine& m, const dnn::cuda::host::StreamHandle& s) {
+  return api(stream, [&](Machine& m, const StreamHandle& s) {
     if (bytes == 0) return cudaSuccess;
-    const dnn::cuda::host::Place target(m, to, bytes);
+    const Place target(m, to, bytes);
     if (target.on_host() || !target.good(m)) return cudaErrorInvalidValue;
     m.submit(s, [&m, value, target] {
       if (target.open(m)) std::memset(target.address, value, target.bytes);
@@ -331,30 +351,31 @@ inline cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaS
 }
 
 // Streams and events
-// ---------------------------------------------------------------------------------------------------
 
 inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned int flags) {
-  return dnn::cuda::host::api([&](dnn::cuda::host::Machine& m) {
-    *stream = m.new_stream(dnn::cuda::host::current_device(), flags != cudaStreamNonBlocking);
+  return api([&](Machine& m) {
+    *stream = m.new_stream(current_device(), flags != cudaStreamNonBlocking);
     return cudaSuccess;
   });
 }
 inline cudaError_t cudaStreamDestroy(cudaStream_t stream) {
-  return dnn::cuda::host::api(stream, [&](dnn::cuda::host::Machine& m, const dnn::cuda::host::StreamHandle& s) {
+  return api(stream, [&](Machine& m, const StreamHandle& s) {
     if (!stream) return cudaErrorInvalidResourceHandle;
     m.drop_stream(s);
     return cudaSuccess;
   });
 }
 inline cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
-  return dnn::cuda::host::api(stream, [](dnn::cuda::host::Machine& m, const dnn::cuda::host::StreamHandle& s) {
+  return api(stream, [](Machine& m, const StreamHandle& s) {
+    if (!m.outside_capture(s.get())) return cudaErrorStreamCaptureUnsupported;
     m.run(s, s->submitted);
     return cudaSuccess;
   });
 }
 /// Does one piece of work, so that whoever polls gets there.
 inline cudaError_t cudaStreamQuery(cudaStream_t stream) {
-  return dnn::cuda::host::api(stream, [](dnn::cuda::host::Machine& m, const dnn::cuda::host::StreamHandle& s) {
+  return api(stream, [](Machine& m, const StreamHandle& s) {
+    if (!m.outside_capture(s.get())) return cudaErrorStreamCaptureUnsupported;
     if (s->queue.empty()) return cudaSuccess;
     m.run(s, s->completed + 1);
     return cudaErrorNotReady;
@@ -365,55 +386,117 @@ inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned int) {
   return cudaSuccess;
 }
 inline cudaError_t cudaEventDestroy(cudaEvent_t event) {
-  return dnn::cuda::host::api([&](dnn::cuda::host::Machine& m) {
+  return api([&](Machine& m) {
     m.run(event->point);  // its work writes the time
     delete event;
     return cudaSuccess;
   });
 }
 inline cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream = nullptr) {
-  return dnn::cuda::host::api(stream, [&](dnn::cuda::host::Machine& m, const dnn::cuda::host::StreamHandle& s) {
+  return api(stream, [&](Machine& m, const StreamHandle& s) {
     m.run(event->point);
-    event->point = m.submit(s, [event] { event->time = std::chrono::steady_clock::now(); });
+    event->point = {};
+    event->capture = s->capture;
+    if (s->capture) event->clock = s->capture->clocks[s.get()];
+    else event->point = m.submit(s, [event] { event->time = std::chrono::steady_clock::now(); });
     return cudaSuccess;
   });
 }
 inline cudaError_t cudaEventSynchronize(cudaEvent_t event) {
-  return dnn::cuda::host::api([&](dnn::cuda::host::Machine& m) {
+  return api([&](Machine& m) {
+    if (event->capture.lock()) return cudaErrorCapturedEvent;
     m.run(event->point);
     return cudaSuccess;
   });
 }
 inline cudaError_t cudaEventQuery(cudaEvent_t event) {
-  return dnn::cuda::host::api([&](dnn::cuda::host::Machine& m) {
+  return api([&](Machine& m) {
+    if (event->capture.lock()) return cudaErrorCapturedEvent;
     if (event->point.reached()) return cudaSuccess;
     m.run(event->point.stream, event->point.stream->completed + 1);
     return cudaErrorNotReady;
   });
 }
 inline cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t stop) {
-  return dnn::cuda::host::api([&](dnn::cuda::host::Machine&) {
+  return api([&](Machine&) {
     if (!start->point.stream || !stop->point.stream) return cudaErrorInvalidResourceHandle;
     if (!start->point.reached() || !stop->point.reached()) return cudaErrorNotReady;
     *milliseconds = std::chrono::duration<float, std::milli>(stop->time - start->time).count();
     return cudaSuccess;
   });
 }
+/// A stream that waits for an event of a capture takes part in it from then on.
 inline cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned int = 0) {
-  return dnn::cuda::host::api(stream, [&](dnn::cuda::host::Machine& m, const dnn::cuda::host::StreamHandle& s) {
-    if (!event->point.reached() && event->point.stream != s) m.submit(s, [] {}, {event->point});
+  return api(stream, [&](Machine& m, const StreamHandle& s) {
+    const auto capture = event->capture.lock();
+    if (!capture) {
+      if (s->capture && event->point.stream) {
+        s->capture->invalid = true;
+        return cudaErrorStreamCaptureIsolation;
+      }
+      if (!event->point.reached() && event->point.stream != s) m.submit(s, [] {}, {event->point});
+      return cudaSuccess;
+    }
+    if (s == m.device(s->device).default_stream || (s->capture && s->capture != capture)) {
+      capture->invalid = true;
+      return cudaErrorStreamCaptureImplicit;
+    }
+    s->capture = capture;
+    auto& clock = capture->clocks[s.get()];
+    for (const auto& [other, number] : event->clock) clock[other] = std::max(clock[other], number);
     return cudaSuccess;
   });
 }
 
+// Graphs
+
+inline cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode) {
+  return api(stream, [&](Machine& m, const StreamHandle& s) {
+    return m.begin_capture(s, mode == cudaStreamCaptureModeRelaxed);
+  });
+}
+inline cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+  *graph = nullptr;
+  return api(stream, [&](Machine& m, const StreamHandle& s) {
+    std::shared_ptr<CUgraph_st> captured;
+    const auto error = m.end_capture(s, &captured);
+    if (error == cudaSuccess) *graph = new CUgraph_st(*captured);
+    return error;
+  });
+}
+inline cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* status) {
+  return api(stream, [&](Machine&, const StreamHandle& s) {
+    if (!s->capture) *status = cudaStreamCaptureStatusNone;
+    else *status = s->capture->invalid ? cudaStreamCaptureStatusInvalidated : cudaStreamCaptureStatusActive;
+    return cudaSuccess;
+  });
+}
+inline cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph, unsigned long long = 0) {
+  *executable = new CUgraphExec_st{std::make_shared<CUgraph_st>(*graph)};
+  return cudaSuccess;
+}
+inline cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
+  return api(stream, [&](Machine& m, const StreamHandle& s) {
+    m.launch_graph(s, executable->graph);
+    return cudaSuccess;
+  });
+}
+inline cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+  delete graph;
+  return cudaSuccess;
+}
+inline cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
+  delete executable;
+  return cudaSuccess;
+}
+
 // Kernels
-// --------------------------------------------------------------------------------------------------------------
 
 template <class... Parameters>
 cudaError_t cudaFuncSetAttribute(void (*)(Parameters...), cudaFuncAttribute attribute, int value) {
-  return dnn::cuda::host::api([&](dnn::cuda::host::Machine&) {
+  return api([&](Machine&) {
     const bool good = attribute != cudaFuncAttributeMaxDynamicSharedMemorySize ||
-                      (value >= 0 && value <= static_cast<int>(dnn::cuda::host::BlockRunner::shared_capacity));
+                      (value >= 0 && value <= static_cast<int>(BlockRunner::shared_capacity));
     return good ? cudaSuccess : cudaErrorInvalidValue;
   });
 }
@@ -427,21 +510,73 @@ cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, void (*)(
 template <class... Parameters>
 cudaError_t cudaLaunchKernel(void (*kernel)(Parameters...), dim3 grid, dim3 block, void** arguments,
                              std::size_t dynamic_shared = 0, cudaStream_t stream = nullptr) {
-  return dnn::cuda::host::api(stream, [&](dnn::cuda::host::Machine& m, const dnn::cuda::host::StreamHandle& s) {
+  return api(stream, [&](Machine& m, const StreamHandle& s) {
     const auto threads = std::uint64_t{block.x} * block.y * block.z;
     if (threads == 0 || threads > 1024 || block.z > 64 || grid.x == 0 || grid.y == 0 || grid.z == 0 ||
-        grid.x > 0x7fffffffu || grid.y > 65535 || grid.z > 65535 ||
-        dynamic_shared > dnn::cuda::host::BlockRunner::shared_capacity) {
+        grid.x > 0x7fffffffu || grid.y > 65535 || grid.z > 65535 || dynamic_shared > BlockRunner::shared_capacity) {
       return cudaErrorInvalidConfiguration;
     }
-    auto values = dnn::cuda::host::argument_values<Parameters...>(arguments, std::index_sequence_for<Parameters...>{});
-    m.submit(s, [&m, kernel, values, grid, block, dynamic_shared, device = s->device,
-                 op = std::string(dnn::cuda::current_op())] {
-      m.run_kernel(
-          device, op, [&] { std::apply(kernel, values); }, grid, block, dynamic_shared);
+    auto values = argument_values<Parameters...>(arguments, std::index_sequence_for<Parameters...>{});
+    const int wrong = std::apply([&](const auto&... value) { return first_host_pointer(m, value...); }, values);
+    m.submit(s, [&m, kernel, values, grid, block, dynamic_shared, wrong, device = s->device,
+                 op = std::string(current_op())] {
+      const auto body = [&] {
+        if (wrong >= 0) {
+          block_runner().fault(cudaErrorIllegalAddress, "its parameter ", wrong, " points to host memory");
+        }
+        std::apply(kernel, values);
+      };
+      m.run_kernel(device, op, body, grid, block, dynamic_shared);
     });
     return cudaSuccess;
   });
 }
+
+}  // namespace dnn::inline DNN_ABI::cuda::host
+
+// All that there is of the runtime.
+using dnn::cuda::host::cudaDeviceCanAccessPeer;
+using dnn::cuda::host::cudaDeviceEnablePeerAccess;
+using dnn::cuda::host::cudaDeviceGetAttribute;
+using dnn::cuda::host::cudaDeviceSynchronize;
+using dnn::cuda::host::cudaEventCreateWithFlags;
+using dnn::cuda::host::cudaEventDestroy;
+using dnn::cuda::host::cudaEventElapsedTime;
+using dnn::cuda::host::cudaEventQuery;
+using dnn::cuda::host::cudaEventRecord;
+using dnn::cuda::host::cudaEventSynchronize;
+using dnn::cuda::host::cudaFree;
+using dnn::cuda::host::cudaFreeHost;
+using dnn::cuda::host::cudaFuncSetAttribute;
+using dnn::cuda::host::cudaGetDevice;
+using dnn::cuda::host::cudaGetDeviceCount;
+using dnn::cuda::host::cudaGetDeviceProperties;
+using dnn::cuda::host::cudaGetErrorName;
+using dnn::cuda::host::cudaGetErrorString;
+using dnn::cuda::host::cudaGetLastError;
+using dnn::cuda::host::cudaGraphDestroy;
+using dnn::cuda::host::cudaGraphExecDestroy;
+using dnn::cuda::host::cudaGraphInstantiate;
+using dnn::cuda::host::cudaGraphLaunch;
+using dnn::cuda::host::cudaLaunchKernel;
+using dnn::cuda::host::cudaMalloc;
+using dnn::cuda::host::cudaMallocHost;
+using dnn::cuda::host::cudaMemcpy;
+using dnn::cuda::host::cudaMemcpyAsync;
+using dnn::cuda::host::cudaMemcpyPeerAsync;
+using dnn::cuda::host::cudaMemGetInfo;
+using dnn::cuda::host::cudaMemsetAsync;
+using dnn::cuda::host::cudaOccupancyMaxActiveBlocksPerMultiprocessor;
+using dnn::cuda::host::cudaPeekAtLastError;
+using dnn::cuda::host::cudaPointerGetAttributes;
+using dnn::cuda::host::cudaSetDevice;
+using dnn::cuda::host::cudaStreamBeginCapture;
+using dnn::cuda::host::cudaStreamCreateWithFlags;
+using dnn::cuda::host::cudaStreamDestroy;
+using dnn::cuda::host::cudaStreamEndCapture;
+using dnn::cuda::host::cudaStreamIsCapturing;
+using dnn::cuda::host::cudaStreamQuery;
+using dnn::cuda::host::cudaStreamSynchronize;
+using dnn::cuda::host::cudaStreamWaitEvent;
 
 #endif

@@ -3,7 +3,7 @@
 
 #include "dnn/core/abi.hpp"
 
-#if defined(DNN_CUDA_ON_HOST) && !defined(__CUDACC__)
+#if DNN_EMULATED
 
 #include <charconv>
 #include <cstdint>
