@@ -26,6 +26,15 @@ TEST_CASE("arange counts like NumPy", "[array]") {
   CHECK(array_equal(arange(2, 9, 3), array<std::int64_t>({2, 5, 8})));
   CHECK(array_equal(arange(3, 0, -1), array<std::int64_t>({3, 2, 1})));
   CHECK(arange(3, 0).size() == 0);
+  CHECK(arange(-3).size() == 0);
+  CHECK(array_equal(arange(7, -3, -4), array<std::int64_t>({7, 3, -1})));
+  // Exact where double is not, up to the ends of int64.
+  constexpr std::int64_t big = (std::int64_t{1} << 53) + 1, most = std::numeric_limits<std::int64_t>::max();
+  CHECK(array_equal(arange(big, big + 3), array<std::int64_t>({big, big + 1, big + 2})));
+  CHECK(array_equal(arange(-most - 1, most, most), array<std::int64_t>({-most - 1, -1, most - 1})));
+  CHECK(array_equal(arange(most, -most, -most), array<std::int64_t>({most, 0})));
+  CHECK_THROWS_AS(arange(std::uint64_t{1} << 63), ArgumentError);
+  CHECK_THROWS_AS(arange(0, 3, 0), ArgumentError);
   CHECK(arange(0, 1, 0.1, float64).size() == 10);
   CHECK(arange(0, 1, 0.3, float64).size() == 4);
   CHECK(array_equal(arange(0, 1, 0.25), array({0.0, 0.25, 0.5, 0.75})));

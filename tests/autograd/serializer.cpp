@@ -88,6 +88,7 @@ TEST_CASE("a reference to anything serializable", "[autograd]") {
 
 TEST_CASE("a stored integer that does not fit its field is an error", "[autograd]") {
   struct Stored final : Serializer {
+    bool is_loading() const override { return true; }
     void on_integer(std::int64_t& value) override { value = std::int64_t{1} << 40; }
   } stored;
   int narrow = 7;
@@ -96,4 +97,22 @@ TEST_CASE("a stored integer that does not fit its field is an error", "[autograd
   CHECK(narrow == 7);
   stored("wide", wide);
   CHECK(wide == std::uint64_t{1} << 40);
+}
+
+TEST_CASE("saving writes to nothing", "[autograd]") {
+  struct Careless final : Serializer {
+    void on_integer(std::int64_t& value) override { value = 5; }
+    void on_real(double& value) override { value = 0.5; }
+  } saver;
+  struct Fields {
+    std::int32_t n = 7;
+    float x = 0.25f;
+    void serialize(Serializer& s) {
+      s("n", n);
+      s("x", x);
+    }
+  } fields;
+  SerializableRef(fields).serialize(saver);
+  CHECK(fields.n == 7);
+  CHECK(fields.x == 0.25f);
 }

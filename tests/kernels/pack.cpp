@@ -48,8 +48,16 @@ TEST_CASE("functions of packs agree with the standard library, special values in
   check<double>(
       "exp", [](auto p) { return exp(p); }, [](long double v) { return std::exp(v); }, -750, 750, 4);
   CHECK_FUNCTION(log, 1e-3, 1e4, 4);
+  check<float>(
+      "log", [](auto p) { return log(p); }, [](long double v) { return std::log(v); }, 1e-45, 2e-38, 4);
+  check<double>(
+      "log", [](auto p) { return log(p); }, [](long double v) { return std::log(v); }, 5e-324, 4e-308, 4);
   CHECK_FUNCTION(log1p, -0.99, 10, 4);
   CHECK_FUNCTION(expm1, -20, 20, 4);
+  check<float>(
+      "expm1", [](auto p) { return expm1(p); }, [](long double v) { return std::expm1(v); }, 70, 90, 4);
+  check<double>(
+      "expm1", [](auto p) { return expm1(p); }, [](long double v) { return std::expm1(v); }, 700, 710, 4);
   CHECK_FUNCTION(sqrt, 0, 1e4, 1);
   CHECK_FUNCTION(abs, -5, 5, 0);
   CHECK_FUNCTION(tanh, -10, 10, 6);

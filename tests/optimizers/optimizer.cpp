@@ -136,6 +136,29 @@ TEST_CASE("hooks run in order, before or after, once or for each parameter", "[o
   CHECK_THROWS_WITH(optimizer.add_hook([](Optimizer&) {}), Catch::Matchers::ContainsSubstring("no name"));
 }
 
+TEST_CASE("hooks may add and remove hooks", "[optimizer]") {
+  Model model;
+  optimizers::SGD optimizer;
+  optimizer.setup(model);
+  std::string calls;
+  const auto log = [&](const char* text) { return [&calls, text](Optimizer&) { calls += text; }; };
+  optimizer.add_hook(
+      [&](Optimizer& o) {
+        calls += "a";
+        for (const char* name : {"x", "y", "z"}) o.add_hook(log(name), {.name = name});
+        o.remove_hook("b");
+        o.remove_hook("a");  // itself
+        calls += "'";
+      },
+      {.name = "a"});
+  optimizer.add_hook(log("b"), {.name = "b"});
+  optimizer.add_hook(log("c"), {.name = "c"});
+  optimizer.update();
+  CHECK(calls == "a'c");
+  optimizer.update();
+  CHECK(calls == "a'ccxyz");
+}
+
 TEST_CASE("epochs are counted by the user or by the updater, not by both", "[optimizer]") {
   optimizers::SGD optimizer;
   optimizer.new_epoch();

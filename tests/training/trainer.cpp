@@ -133,6 +133,24 @@ TEST_CASE("what an iteration throws is told to all extensions, and thrown on aft
   CHECK(Reporter::current() == nullptr);
 }
 
+TEST_CASE("when an extension cannot start, those that had started are finalized", "[trainer]") {
+  files::TemporaryFolder out;
+  std::string text;
+  struct Faulty : Recorder {
+    using Recorder::Recorder;
+    void initialize(Trainer&) override { throw std::out_of_range("no"); }
+  };
+  FakeUpdater updater(2);
+  Trainer trainer(updater, {5, "iteration"}, out / "result");
+  trainer.extend(Recorder(text));
+  trainer.extend(Faulty(text));
+  trainer.extend(Recorder(text));
+  CHECK_THROWS_AS(trainer.run(), std::out_of_range);
+  CHECK(text == "RRRIF");
+  CHECK(updater.finalized == 1);
+  CHECK(updater.iteration() == 0);
+}
+
 TEST_CASE("a finished trigger's extension is not initialized", "[trainer]") {
   files::TemporaryFolder out;
   std::string text;

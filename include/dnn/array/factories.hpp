@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 #include <initializer_list>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -27,6 +28,18 @@ inline Array zeros_like(const Array& x) { return zeros(x.shape(), x.dtype()); }
 inline Array ones_like(const Array& x) { return ones(x.shape(), x.dtype()); }
 
 namespace detail {
+inline Array arange(std::int64_t start, std::int64_t stop, std::int64_t step, DType dtype) {
+  if (step == 0) throw ArgumentError("[arange] step must not be 0");
+  const auto u = [](std::int64_t x) { return static_cast<std::uint64_t>(x); };
+  std::uint64_t count = 0;
+  if (step > 0 && start < stop) count = (u(stop) - u(start) - 1) / u(step) + 1;
+  if (step < 0 && start > stop) count = (u(start) - u(stop) - 1) / (0 - u(step)) + 1;
+  if (count > std::uint64_t{1} << 53) throw ShapeError("[arange] too many elements");
+  Array out({static_cast<std::int64_t>(count)}, int64);
+  std::int64_t* p = out.data<std::int64_t>();
+  for (std::uint64_t i = 0; i < count; ++i) p[i] = static_cast<std::int64_t>(u(start) + i * u(step));
+  return out.to(dtype);
+}
 inline Array arange(double start, double stop, double step, DType dtype) {
   if (step == 0 || !std::isfinite((stop - start) / step))
     throw ArgumentError("[arange] step must not be 0, bounds finite");
@@ -45,21 +58,32 @@ concept Numbers = (std::is_arithmetic_v<T> && ...);
 /// NumPy's dtype of a range: int64, float64 as soon as one of its numbers is floating.
 template <class... T>
 inline constexpr DType range_dtype = (std::is_floating_point_v<T> || ...) ? float64 : int64;
+/// A number of a range in the type that the range is computed in.
+template <class Number, class T>
+Number range_number(T value) {
+  if constexpr (std::integral<T> && !std::is_signed_v<T> && sizeof(T) == 8 && std::integral<Number>) {
+    if (value > static_cast<T>(std::numeric_limits<Number>::max())) {
+      throw ArgumentError("[arange] ", value, " does not fit in int64");
+    }
+  }
+  return static_cast<Number>(value);
+}
 }  // namespace detail
 
 /// start, start + step, ... up to but without stop; NumPy's count, ceil((stop - start) / step), and dtype: int64 for
-/// integers, float64 otherwise. Throws ArgumentError for a step of 0.
+/// integers (exact, whatever their size), float64 otherwise. Throws ArgumentError for a step of 0.
 template <class Start, class Stop, class Step = int>
   requires(detail::Numbers<Start, Stop, Step>)
 Array arange(Start start, Stop stop, Step step = 1, DType dtype = detail::range_dtype<Start, Stop, Step>) {
-  return detail::arange(static_cast<double>(start), static_cast<double>(stop), static_cast<double>(step), dtype);
+  using Number =
+      std::conditional_t<(std::integral<Start> && std::integral<Stop> && std::integral<Step>), std::int64_t, double>;
+  return detail::arange(detail::range_number<Number>(start), detail::range_number<Number>(stop),
+                        detail::range_number<Number>(step), dtype);
 }
 /// 0, 1, ... up to but without stop.
 template <class Stop>
   requires(std::is_arithmetic_v<Stop>)
-Array arange(Stop stop, DType dtype = detail::range_dtype<Stop>) {
-  return detail::arange(0, static_cast<double>(stop), 1, dtype);
-}
+Array arange(Stop stop, DType dtype = detail::range_dtype<Stop>) { return arange(Stop{0}, stop, Stop{1}, dtype); }
 
 /// The identity matrix of n rows.
 inline Array eye(std::int64_t n, DType dtype = float32) {

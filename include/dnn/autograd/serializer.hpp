@@ -89,17 +89,22 @@ class Serializer {
       on_array(value);
     } else if constexpr (std::same_as<T, bool>) {
       on_bool(value);
+    } else if constexpr (std::same_as<T, std::int64_t>) {
+      on_integer(value);
     } else if constexpr (std::integral<T>) {
       auto wide = static_cast<std::int64_t>(value);
       on_integer(wide);
+      if (!is_loading()) return;  // what is saved may be read by others at the same time
       if (static_cast<std::int64_t>(static_cast<T>(wide)) != wide) {
         throw SerializationError("[serializer] ", path_, ": ", wide, " does not fit the integer to be read");
       }
       value = static_cast<T>(wide);
+    } else if constexpr (std::same_as<T, double>) {
+      on_real(value);
     } else if constexpr (std::floating_point<T>) {
       auto wide = static_cast<double>(value);
       on_real(wide);
-      value = static_cast<T>(wide);
+      if (is_loading()) value = static_cast<T>(wide);
     } else if constexpr (std::same_as<T, std::string>) {
       on_string(value);
     } else if constexpr (requires {

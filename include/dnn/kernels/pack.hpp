@@ -31,6 +31,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
+#include <numbers>
 #include <type_traits>
 
 #include "dnn/core/dtype.hpp"
@@ -166,10 +168,10 @@ Pack<T> through_std(Pack<T> x, F f) noexcept {
 namespace detail {
 DNN_PACK_FUNCTION(eigen_exp, exp, HasExp)
 DNN_PACK_FUNCTION(eigen_tanh, tanh, HasTanh)
+DNN_PACK_FUNCTION(eigen_log, log, HasLog)
+DNN_PACK_FUNCTION(eigen_expm1, expm1, HasExpm1)
 }  // namespace detail
-DNN_PACK_FUNCTION(log, log, HasLog)
 DNN_PACK_FUNCTION(log1p, log1p, HasLog1p)
-DNN_PACK_FUNCTION(expm1, expm1, HasExpm1)
 DNN_PACK_FUNCTION(abs, abs, HasAbs)
 DNN_PACK_FUNCTION(sin, sin, HasSin)
 DNN_PACK_FUNCTION(cos, cos, HasCos)
@@ -186,6 +188,23 @@ Pack<T> exp(Pack<T> x) noexcept {
                  detail::eigen_exp(where(large, x - 1, x)) * where(large, 2.718281828459045, 1));
   }
   return where(x < Pack<T>(smallest), 0, detail::eigen_exp(x));
+}
+
+/// Eigen's version goes through exp, and overflows where that does.
+template <class T>
+Pack<T> expm1(Pack<T> x) noexcept {
+  if constexpr (sizeof(T) == 4 && simd_bytes == 64) return where(x > 80, exp(x) - 1, detail::eigen_expm1(x));
+  else return detail::eigen_expm1(x);
+}
+
+/// Eigen's version takes numbers below the normal ones for the smallest of these: they are scaled up before.
+template <class T>
+Pack<T> log(Pack<T> x) noexcept {
+  constexpr T scale = sizeof(T) == 4 ? T(0x1p24) : T(0x1p54),
+              log_scale = (sizeof(T) == 4 ? 24 : 54) * std::numbers::ln2_v<T>;
+  const auto tiny = x < std::numeric_limits<T>::min();
+  const Pack<T> y = detail::eigen_log(where(tiny, x * scale, x));
+  return where(tiny, y - log_scale, y);
 }
 
 /// The processor's own, correctly rounded: where Eigen prefers an approximation, infinity gives NaN, or the last bit is

@@ -42,7 +42,8 @@ struct HookOptions {
 
 namespace detail {
 
-/// Hooks by name, in the order in which they were added.
+/// Hooks by name, in the order in which they were added. A hook may add and remove hooks: what it adds runs from the
+/// next call on, what it removes does not run any more.
 template <class... Args>
 class HookList {
  public:
@@ -57,34 +58,48 @@ class HookList {
       if (!options.timing) options.timing = hook.timing;
     }
     if (options.name.empty()) throw ArgumentError("[add_hook] the hook has no name: give it one with {.name = ...}");
-    if (find(options.name) != hooks_.end()) {
+    if (find(options.name) < hooks_.size()) {
       throw ArgumentError("[add_hook] there is a hook '", options.name, "' already");
     }
-    hooks_.push_back({std::move(options.name), options.timing.value_or(HookTiming::pre), std::move(function)});
+    hooks_.push_back(
+        make_ref<Entry>(std::move(options.name), options.timing.value_or(HookTiming::pre), std::move(function)));
   }
   void remove(std::string_view name) {
-    const auto found = find(name);
-    if (found == hooks_.end()) throw ArgumentError("[remove_hook] there is no hook '", name, "'");
-    hooks_.erase(found);
+    auto i = find(name);
+    if (i == hooks_.size()) throw ArgumentError("[remove_hook] there is no hook '", name, "'");
+    hooks_[i]->removed = true;
+    for (; i + 1 < hooks_.size(); ++i) hooks_[i] = hooks_[i + 1];
+    hooks_.pop_back();
   }
-  void clear() noexcept { hooks_.clear(); }
+  void clear() noexcept {
+    for (const auto& hook : hooks_) hook->removed = true;
+    hooks_.clear();
+  }
   void call(HookTiming timing, Args... args) const {
-    for (const auto& hook : hooks_) {
-      if (hook.timing == timing) hook.function(args...);
+    const auto hooks = hooks_;
+    for (const auto& hook : hooks) {
+      if (hook->timing == timing && !hook->removed) hook->function(args...);
     }
   }
 
  private:
-  struct Hook {
+  struct Entry : RefCounted {
+    Entry(std::string name_, HookTiming timing_, Function function_)
+        : name(std::move(name_)), timing(timing_), function(std::move(function_)) {}
+
     std::string name;
     HookTiming timing;
     Function function;
+    bool removed = false;
   };
-  auto find(std::string_view name) {
-    return std::find_if(hooks_.begin(), hooks_.end(), [&](const auto& hook) { return hook.name == name; });
+  /// The number of hooks when there is none of that name.
+  std::size_t find(std::string_view name) const {
+    std::size_t i = 0;
+    while (i < hooks_.size() && hooks_[i]->name != name) ++i;
+    return i;
   }
 
-  std::vector<Hook> hooks_;
+  SmallVector<Ref<Entry>, 2> hooks_;
 };
 
 }  // namespace detail

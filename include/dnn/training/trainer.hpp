@@ -100,7 +100,8 @@ class Trainer {
     throw ArgumentError("[trainer] there is no extension '", name, "'");
   }
 
-  /// Trains. What an iteration throws comes out here, after all extensions have been told. Throws FileError when `out`
+  /// Trains. What an iteration throws comes out here, after all extensions have been told and finalized; what an
+  /// extension throws while it starts, after those that had started were finalized. Throws FileError when `out`
   /// cannot be created or written to, ArgumentError the second time.
   void run() {
     if (done_ || start_) throw ArgumentError("[trainer] cannot run the training loop a second time");
@@ -111,14 +112,21 @@ class Trainer {
     std::ranges::stable_sort(entries, std::ranges::greater{}, &Entry::priority);
 
     start_ = Clock::now();
-    for (auto* entry : entries) entry->extension->restore(*this);
-    for (auto* entry : entries) {
-      if (!entry->trigger.finished()) entry->extension->initialize(*this);
+    std::exception_ptr error;
+    std::size_t initialized = 0;
+    try {
+      for (auto* entry : entries) entry->extension->restore(*this);
+      for (; initialized < entries.size(); ++initialized) {
+        auto* entry = entries[initialized];
+        if (!entry->trigger.finished()) entry->extension->initialize(*this);
+      }
+    } catch (...) {
+      error = std::current_exception();
+      entries.resize(initialized);
     }
     const InterruptGuard interrupt;
-    std::exception_ptr error;
     try {
-      loop(entries);
+      if (!error) loop(entries);
     } catch (const std::exception& thrown) {
       error = std::current_exception();
       handle_error(entries, thrown);

@@ -4,6 +4,7 @@
 
 #include "dnn/functions/elementwise.hpp"
 #include "dnn/functions/math/arithmetic.hpp"
+#include "dnn/functions/math/exp.hpp"
 
 namespace dnn::inline DNN_ABI::inline functions {
 
@@ -15,7 +16,7 @@ struct Sigmoid {
 
   template <class V>
   V forward(V x) const {
-    return tanh(x * 0.5) * 0.5 + 0.5;
+    return 1 / (1 + exp(-x));
   }
   template <int I, class V>
   V grad(V gy, V, V y) const {
@@ -25,7 +26,7 @@ struct Sigmoid {
 
 }  // namespace nodes
 
-/// 1 / (1 + exp(-x)), elementwise, as tanh(x / 2) / 2 + 1 / 2: nothing overflows. Float dtypes.
+/// 1 / (1 + exp(-x)), elementwise; 0 where exp(-x) is infinite. Float dtypes.
 inline Variable sigmoid(const Variable& x) { return elementwise(nodes::Sigmoid{}, x); }
 
 }  // namespace dnn::inline DNN_ABI::inline functions
