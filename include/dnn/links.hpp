@@ -6,6 +6,7 @@
 #include "dnn/links/chain_list.hpp"
 #include "dnn/links/classifier.hpp"
 #include "dnn/links/convolution_2d.hpp"
+#include "dnn/links/embed_id.hpp"
 #include "dnn/links/linear.hpp"
 #include "dnn/links/link.hpp"
 #include "dnn/links/parameter.hpp"

@@ -111,6 +111,12 @@ AnyLink linear_link(Args& a) {
   return any(std::move(link), [](auto& l, Args& c) { return l(c.var("x"), c.axis("n_batch_axes", 1)); });
 }
 
+AnyLink embed_id_link(Args& a) {
+  links::EmbedID link(a.integer("in_size"), a.integer("out_size"),
+                      {.initialW = initial(a, "initialW"), .ignore_label = size_or_none(a, "ignore_label")});
+  return any(std::move(link), [](auto& l, Args& c) { return l(c.array("x")); });
+}
+
 AnyLink convolution_link(Args& a) {
   const links::Convolution2DOptions options{.stride = pair(a, "stride", 1),
                                             .pad = pair(a, "pad", 0),
@@ -260,6 +266,7 @@ Sequential sequential_from(std::string_view layers) {
 void bind_links() {
   bind_link("chainer.links.Linear", "in_size, out_size, nobias, initialW, initial_bias", "x, n_batch_axes",
             linear_link);
+  bind_link("chainer.links.EmbedID", "in_size, out_size, initialW, ignore_label", "x", embed_id_link);
   bind_link("chainer.links.Convolution2D",
             "in_channels, out_channels, ksize, stride, pad, nobias, initialW, initial_bias, dilate, groups", "x",
             convolution_link);

@@ -1,0 +1,159 @@
+/// The algorithms that are Thrust's, on the current stream: sorting, scans, reductions by key. The one header that
+/// includes Thrust, and not part of dnn/dnn.hpp: it takes nvcc 5 seconds. In emulation the same functions run on one
+/// thread.
+///
+///     cuda::sort_by_key(keys, places, n, memory);
+///
+/// Pointers are the device's. `memory` lends temporary memory: `void* allocate(std::size_t bytes)` and
+/// `deallocate(void*, std::size_t bytes)`, in order with the stream. Everything here gives the same bits in every run,
+/// and is therefore for integers: Thrust adds floats in an order that depends on the scheduling of blocks.
+///
+/// A source that includes this and says `using namespace dnn` at file scope does not compile with nvcc: the host code
+/// that nvcc generates for Thrust's kernels says `cuda::std`, and would have two `cuda` to choose from.
+#pragma once
+
+#include "dnn/core/abi.hpp"
+
+#if DNN_CUDA
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+
+#include "dnn/cuda/launch.hpp"
+#include "dnn/cuda/op.hpp"
+#include "dnn/cuda/stream.hpp"
+
+#if defined(__CUDACC__)
+#include <thrust/reduce.h>
+#include <thrust/scan.h>
+#include <thrust/sort.h>
+#include <thrust/system/cuda/execution_policy.h>
+#else
+#include <algorithm>
+#include <numeric>
+#include <utility>
+#include <vector>
+#endif
+
+namespace dnn::inline DNN_ABI::cuda {
+
+namespace detail {
+
+#if defined(__CUDACC__)
+
+/// `memory` as Thrust's allocator.
+template <class Memory>
+struct ThrustMemory {
+  using value_type = char;
+
+  Memory* memory;
+
+  char* allocate(std::ptrdiff_t bytes) { return static_cast<char*>(memory->allocate(static_cast<std::size_t>(bytes))); }
+  void deallocate(char* block, std::size_t bytes) { memory->deallocate(block, bytes); }
+};
+
+/// algorithm(policy): Thrust's errors become ours.
+template <class Memory, class Algorithm>
+auto with_thrust(std::string_view op, Memory& memory, Algorithm algorithm) {
+  const UsingOp scope(op);
+  ThrustMemory<Memory> allocator{&memory};
+  try {
+    return algorithm(thrust::cuda::par_nosync(allocator).on(current_stream()));
+  } catch (const thrust::system_error& error) {
+    throw CudaError("[", op, "] ", error.what());
+  }
+}
+
+#else
+
+template <class Algorithm>
+void run_alone(Algorithm algorithm) {
+  algorithm();
+}
+/// algorithm() as a kernel of one thread.
+template <class Algorithm>
+void with_one_thread(std::string_view op, const Algorithm& algorithm) {
+  launch(op, run_alone<Algorithm>, {1, 1}, algorithm);
+}
+
+#endif
+
+}  // namespace detail
+
+/// Sorts n keys, and the values in the same way; values of equal keys keep their order.
+template <std::integral Key, class Value, class Memory>
+void sort_by_key(Key* keys, Value* values, std::int64_t n, [[maybe_unused]] Memory& memory) {
+#if defined(__CUDACC__)
+  detail::with_thrust("sort_by_key", memory,
+                      [=](const auto& policy) { thrust::stable_sort_by_key(policy, keys, keys + n, values); });
+#else
+  detail::with_one_thread("sort_by_key", [=] {
+    std::vector<std::pair<Key, Value>> pairs(static_cast<std::size_t>(n));
+    for (std::int64_t i = 0; i < n; ++i) pairs[static_cast<std::size_t>(i)] = {keys[i], values[i]};
+    std::stable_sort(pairs.begin(), pairs.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    for (std::int64_t i = 0; i < n; ++i) {
+      keys[i] = pairs[static_cast<std::size_t>(i)].first;
+      values[i] = pairs[static_cast<std::size_t>(i)].second;
+    }
+  });
+#endif
+}
+
+/// out[i] = in[0] + ... + in[i]; out may be in.
+template <std::integral T, class Memory>
+void inclusive_scan(T* out, const T* in, std::int64_t n, [[maybe_unused]] Memory& memory) {
+#if defined(__CUDACC__)
+  detail::with_thrust("inclusive_scan", memory,
+                      [=](const auto& policy) { thrust::inclusive_scan(policy, in, in + n, out); });
+#else
+  detail::with_one_thread("inclusive_scan", [=] { std::inclusive_scan(in, in + n, out); });
+#endif
+}
+
+/// out[i] = in[0] + ... + in[i - 1]; out may be in.
+template <std::integral T, class Memory>
+void exclusive_scan(T* out, const T* in, std::int64_t n, [[maybe_unused]] Memory& memory) {
+#if defined(__CUDACC__)
+  detail::with_thrust("exclusive_scan", memory,
+                      [=](const auto& policy) { thrust::exclusive_scan(policy, in, in + n, out); });
+#else
+  detail::with_one_thread("exclusive_scan", [=] { std::exclusive_scan(in, in + n, out, T(0)); });
+#endif
+}
+
+/// For each run of equal keys: the key, and the sum of its values. Returns the number of runs, for which the host
+/// waits. The outputs have room for n and do not overlap the inputs.
+template <std::integral Key, std::integral Value, class Memory>
+std::int64_t reduce_by_key(Key* out_keys, Value* out_sums, const Key* keys, const Value* values, std::int64_t n,
+                           Memory& memory) {
+  if (n == 0) return 0;
+#if defined(__CUDACC__)
+  return detail::with_thrust("reduce_by_key", memory, [=](const auto& policy) {
+    return thrust::reduce_by_key(policy, keys, keys + n, values, out_keys, out_sums).first - out_keys;
+  });
+#else
+  void* const count = memory.allocate(sizeof(std::int64_t));
+  detail::with_one_thread("reduce_by_key", [=] {
+    std::int64_t runs = 0;
+    for (std::int64_t i = 0; i < n; ++i) {
+      if (i == 0 || keys[i] != keys[i - 1]) {
+        out_keys[runs] = keys[i];
+        out_sums[runs++] = values[i];
+      } else {
+        out_sums[runs - 1] = static_cast<Value>(out_sums[runs - 1] + values[i]);
+      }
+    }
+    *static_cast<std::int64_t*>(count) = runs;
+  });
+  std::int64_t runs = 0;
+  check(cudaMemcpyAsync(&runs, count, sizeof(runs), cudaMemcpyDeviceToHost, current_stream()));
+  synchronize_stream();
+  memory.deallocate(count, sizeof(std::int64_t));
+  return runs;
+#endif
+}
+
+}  // namespace dnn::inline DNN_ABI::cuda
+
+#endif
