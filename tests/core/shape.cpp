@@ -54,3 +54,23 @@ TEST_CASE("shapes broadcast as in NumPy", "[core]") {
                                                               Catch::Matchers::ContainsSubstring("(2,)"));
   CHECK_THROWS_AS(broadcast_shapes({0}, {2}, "op"), ShapeError);
 }
+
+TEST_CASE("axes count from the end when negative, and must be there", "[core]") {
+  const Shape shape{2, 3, 5};
+  CHECK(shape[-1] == 5);
+  CHECK(shape[-3] == 2);
+  CHECK_THROWS_AS(shape[3], IndexError);
+  CHECK_THROWS_AS(shape[-4], IndexError);
+  CHECK_THROWS_AS(shape[100], IndexError);
+  CHECK_THROWS_AS(Shape{}[0], IndexError);
+  CHECK(shape.with(-1, 7) == Shape{2, 3, 7});
+  CHECK(shape.without(-2) == Shape{2, 5});
+  CHECK_THROWS_AS(shape.with(3, 1), IndexError);
+  CHECK_THROWS_AS(shape.without(8), IndexError);
+  CHECK(shape.with_inserted(3, 1) == Shape{2, 3, 5, 1});
+  CHECK_THROWS_AS(shape.with_inserted(4, 1), IndexError);
+  CHECK_THROWS_AS(shape.with_inserted(-1, 1), IndexError);
+  CHECK(shape.slice(1, 1) == Shape{});
+  CHECK_THROWS_AS(shape.slice(2, 4), IndexError);
+  CHECK_THROWS_AS(shape.slice(2, 1), IndexError);
+}

@@ -30,7 +30,12 @@ class Shape {
   }
 
   int ndim() const noexcept { return ndim_; }
-  std::int64_t operator[](int axis) const noexcept { return sizes_[static_cast<std::size_t>(axis)]; }
+  /// The size of an axis, counted from the end when negative. Throws IndexError out of range.
+  std::int64_t operator[](int axis) const {
+    if (static_cast<unsigned>(axis) >= static_cast<unsigned>(ndim_)) [[unlikely]]
+      axis = from_end(axis);
+    return sizes_[static_cast<std::size_t>(axis)];
+  }
   const std::int64_t* begin() const noexcept { return sizes_.data(); }
   const std::int64_t* end() const noexcept { return sizes_.data() + ndim_; }
   std::span<const std::int64_t> span() const noexcept { return {begin(), end()}; }
@@ -42,41 +47,49 @@ class Shape {
     return n;
   }
 
-  /// This shape with one axis changed, removed or inserted.
+  /// This shape with one axis changed, removed or inserted. Throws IndexError out of range.
   Shape with(int axis, std::int64_t size) const {
     Shape out = *this;
+    axis = from_end(axis);
     out.sizes_[static_cast<std::size_t>(axis)] = size;
     out.check();
     return out;
   }
   Shape without(int axis) const {
     Shape out = *this;
-    for (int i = axis; i + 1 < ndim_; ++i)
+    for (int i = from_end(axis); i + 1 < ndim_; ++i)
       out.sizes_[static_cast<std::size_t>(i)] = sizes_[static_cast<std::size_t>(i + 1)];
     out.sizes_[static_cast<std::size_t>(--out.ndim_)] = 0;
     return out;
   }
   Shape with_inserted(int axis, std::int64_t size) const {
+    if (axis < 0 || axis > ndim_) throw IndexError("[shape] no place for an axis at ", axis, " in ", text());
     std::array<std::int64_t, max_ndim + 1> sizes{};
     for (int i = 0; i <= ndim_; ++i) {
       sizes[static_cast<std::size_t>(i)] = i < axis ? (*this)[i] : i == axis ? size : (*this)[i - 1];
     }
     return Shape(std::span<const std::int64_t>(sizes.data(), static_cast<std::size_t>(ndim_ + 1)));
   }
-  /// Axes `first` to `last - 1`.
+  /// Axes `first` to `last - 1`. Throws IndexError out of range.
   Shape slice(int first, int last) const {
+    if (first < 0 || first > last || last > ndim_) {
+      throw IndexError("[shape] no axes from ", first, " to ", last, " in ", text());
+    }
     return Shape(std::span<const std::int64_t>(begin() + first, static_cast<std::size_t>(last - first)));
   }
 
   friend bool operator==(const Shape& a, const Shape& b) noexcept {
     if (a.ndim_ != b.ndim_) return false;
-    for (int i = 0; i < a.ndim_; ++i) {
-      if (a[i] != b[i]) return false;
-    }
-    return true;
+    const auto *p = a.begin(), *q = b.begin();
+    while (p != a.end() && *p == *q) ++p, ++q;
+    return p == a.end();
   }
 
  private:
+  [[gnu::noinline]] int from_end(int axis) const {
+    if (axis < -ndim_ || axis >= ndim_) throw IndexError("[shape] axis ", axis, " is out of range for ", text());
+    return axis < 0 ? axis + ndim_ : axis;
+  }
   void check() const {
     std::int64_t n = 1;
     for (const auto s : *this) {
@@ -104,7 +117,7 @@ inline std::array<std::int64_t, max_ndim> strides_of(const Shape& shape) noexcep
   std::int64_t step = 1;
   for (int i = shape.ndim() - 1; i >= 0; --i) {
     strides[static_cast<std::size_t>(i)] = step;
-    step *= shape[i];
+    step *= shape.begin()[i];
   }
   return strides;
 }
