@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "dnn/core/ref.hpp"
+#include "dnn/cuda/graph.hpp"
 #include "dnn/memory/device.hpp"
 #include "dnn/memory/device_pool.hpp"
 #include "dnn/memory/pool.hpp"
@@ -101,6 +102,8 @@ inline void copy_bytes(void* to, Device to_device, const void* from, Device from
     wait_for(from_device, cuda::current_stream());
     return;
   }
+  if (to_device.kind != gpu) cuda::refuse_capture("the host reads its result");
+  if (from_device.kind != gpu) cuda::refuse_capture("a copy of the host's memory");
   cuda::check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream));
   if (to_device.kind != gpu) cuda::check(cudaStreamSynchronize(stream));
 }
