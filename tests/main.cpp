@@ -3,7 +3,11 @@
 #define CATCH_CONFIG_EXTERNAL_INTERFACES
 #include "catch.hpp"
 
+#include <cstdlib>
+#include <optional>
+
 #include "dnn/core/random.hpp"
+#include "dnn/memory/device.hpp"
 
 // Under AddressSanitizer too, an allocation that cannot be is an error that is thrown, as the tests expect.
 extern "C" const char* __asan_default_options() { return "allocator_may_return_null=1"; }
@@ -26,4 +30,9 @@ struct Seed : Listener {
 
 CATCH_REGISTER_LISTENER(Seed)
 
-int main(int argc, char** argv) { return Catch::Session().run(argc, argv); }
+// DNN_TEST_DEVICE=cuda:0 makes that the current device of all cases.
+int main(int argc, char** argv) {
+  std::optional<dnn::UsingDevice> device;
+  if (const char* name = std::getenv("DNN_TEST_DEVICE")) device.emplace(dnn::Device::from_name(name));
+  return Catch::Session().run(argc, argv);
+}

@@ -19,9 +19,9 @@ void check(std::int64_t outer, std::int64_t channels, std::int64_t inner) {
               q = testing::random_array({channels}, 4, -1, 3, dtype_of<T>());
   const auto c_size = static_cast<std::size_t>(channels);
   for (const bool shifted : {false, true}) {
-    std::vector<double> sum(c_size, -1), product(c_size, -1);
+    std::vector<double> sums(2 * c_size, -1);
     kernels::channel_sums<T>(outer, channels, inner, a.data<T>(), b.data<T>(), shifted ? p.data<T>() : nullptr,
-                             shifted ? q.data<T>() : nullptr, sum.data(), product.data());
+                             shifted ? q.data<T>() : nullptr, sums.data());
     for (std::int64_t c = 0; c < channels; ++c) {
       double s = 0, r = 0;
       for (std::int64_t o = 0; o < outer; ++o) {
@@ -33,8 +33,8 @@ void check(std::int64_t outer, std::int64_t channels, std::int64_t inner) {
         }
       }
       const double tolerance = (sizeof(T) == 4 ? 1e-5 : 1e-12) * static_cast<double>(outer * inner + 1);
-      CHECK(std::abs(sum[static_cast<std::size_t>(c)] - s) <= tolerance);
-      CHECK(std::abs(product[static_cast<std::size_t>(c)] - r) <= tolerance);
+      CHECK(std::abs(sums[static_cast<std::size_t>(c)] - s) <= tolerance);
+      CHECK(std::abs(sums[static_cast<std::size_t>(channels + c)] - r) <= tolerance);
     }
   }
 }

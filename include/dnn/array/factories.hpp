@@ -10,6 +10,8 @@
 
 #include "dnn/array/array.hpp"
 #include "dnn/core/random.hpp"
+#include "dnn/kernels/for_each_index.hpp"
+#include "dnn/kernels/typed.hpp"
 
 namespace dnn::inline DNN_ABI {
 
@@ -24,8 +26,15 @@ Array full(const Shape& shape, T value, DType dtype = float32) {
 }
 inline Array zeros(const Shape& shape, DType dtype = float32) { return full(shape, 0, dtype); }
 inline Array ones(const Shape& shape, DType dtype = float32) { return full(shape, 1, dtype); }
-inline Array zeros_like(const Array& x) { return zeros(x.shape(), x.dtype()); }
-inline Array ones_like(const Array& x) { return ones(x.shape(), x.dtype()); }
+/// On the device of x.
+inline Array zeros_like(const Array& x) {
+  const UsingDevice here(x.device());
+  return zeros(x.shape(), x.dtype());
+}
+inline Array ones_like(const Array& x) {
+  const UsingDevice here(x.device());
+  return ones(x.shape(), x.dtype());
+}
 
 namespace detail {
 inline Array arange(std::int64_t start, std::int64_t stop, std::int64_t step, DType dtype) {
@@ -45,12 +54,12 @@ inline Array arange(double start, double stop, double step, DType dtype) {
     throw ArgumentError("[arange] step must not be 0, bounds finite");
   const double count = std::max(0.0, std::ceil((stop - start) / step));
   if (count > 9e15) throw ShapeError("[arange] too many elements");
-  Array out({static_cast<std::int64_t>(count)}, dtype);
+  Array out({static_cast<std::int64_t>(count)}, dtype, Device{});
   visit_dtype(dtype, [&]<class T>(std::type_identity<T>) {
     T* p = out.data<T>();
     for (std::int64_t i = 0; i < out.size(); ++i) p[i] = cast_scalar<T>(start + static_cast<double>(i) * step);
   });
-  return out;
+  return out.to(current_device());
 }
 
 template <class... T>
@@ -87,18 +96,19 @@ Array arange(Stop stop, DType dtype = detail::range_dtype<Stop>) { return arange
 
 /// The identity matrix of n rows.
 inline Array eye(std::int64_t n, DType dtype = float32) {
-  Array out = zeros({n, n}, dtype);
+  Array out({n, n}, dtype, Device{});
+  out.fill(0);
   visit_dtype(dtype, [&]<class T>(std::type_identity<T>) {
     for (std::int64_t i = 0; i < n; ++i) out.data<T>()[i * (n + 1)] = cast_scalar<T>(1);
   });
-  return out;
+  return out.to(current_device());
 }
 
 /// A copy of shape.size() elements at `data`.
 template <class T>
 Array array_from(const T* data, const Shape& shape) {
   Array out(shape, dtype_of<T>());
-  if (out.size() > 0) std::memcpy(out.bytes(), data, out.nbytes());
+  copy_bytes(out.bytes(), out.device(), data, Device{}, out.nbytes());
   return out;
 }
 /// A copy of `values` under `shape`. Throws ShapeError when the counts differ.
@@ -120,9 +130,7 @@ Array array_from(const std::vector<T>& values) {
 template <class T>
   requires(std::is_arithmetic_v<T>)
 Array array(std::initializer_list<T> values) {
-  Array out({static_cast<std::int64_t>(values.size())}, dtype_of<T>());
-  std::copy(values.begin(), values.end(), out.data<T>());
-  return out;
+  return array_from(values.begin(), {static_cast<std::int64_t>(values.size())});
 }
 namespace detail {
 inline Array stack_rows(std::span<const Array> rows) {
@@ -172,6 +180,36 @@ inline double last_before(double high, double low, DType dtype) {
   for (float step = std::max(std::abs(end) * 0x1p-12f, 0x1p-140f); last >= end; step *= 2) last = narrow(end - step);
   return static_cast<double>(std::max(last, narrow(towards)));
 }
+template <class T>
+struct Uniform {
+  T* out;
+  RandomStream stream;
+  T low, width, last;
+
+  DNN_HD void operator()(std::int64_t i) const {
+    const auto at = static_cast<std::uint64_t>(i);
+    T u;
+    if constexpr (std::same_as<T, float>) u = stream.uniform_float(at);
+    else u = stream.uniform_double(at);
+    const T value = low + width * u;
+    out[i] = value < last ? value : last;
+  }
+};
+
+struct Normal {
+  void* out;
+  DType dtype;
+  std::int64_t n;
+  RandomStream stream;
+  double mean, standard_deviation;
+
+  /// Two at a time.
+  DNN_HD void operator()(std::int64_t i) const {
+    const auto [a, b] = stream.normal_pair(static_cast<std::uint64_t>(i));
+    kernels::store_as(out, dtype, 2 * i, mean + standard_deviation * a);
+    if (2 * i + 1 < n) kernels::store_as(out, dtype, 2 * i + 1, mean + standard_deviation * b);
+  }
+};
 }  // namespace detail
 
 /// Uniform in [low, high). Throws ArgumentError unless both are finite and low <= high.
@@ -184,20 +222,16 @@ inline Array uniform(const Shape& shape, double low = 0, double high = 1, DType 
   }
   if (out.dtype() == DType::float64) {
     const auto stream = default_generator().draw(static_cast<std::uint64_t>(n + 1) / 2);
-    double* p = out.data<double>();
     // Rounding may lead to `high`, or beyond.
     const double last = detail::last_before(high, low, dtype);
-    for (std::int64_t i = 0; i < n; ++i) {
-      p[i] = std::min(last, low + (high - low) * stream.uniform_double(static_cast<std::uint64_t>(i)));
-    }
+    kernels::for_each_index("uniform", n, 8192,
+                            detail::Uniform<double>{out.data<double>(), stream, low, high - low, last});
   } else {
     const auto stream = default_generator().draw(static_cast<std::uint64_t>(n + 3) / 4);
-    float* p = out.data<float>();
     const auto last = static_cast<float>(detail::last_before(high, low, dtype));
-    for (std::int64_t i = 0; i < n; ++i) {
-      p[i] = std::min(last, static_cast<float>(low) +
-                                static_cast<float>(high - low) * stream.uniform_float(static_cast<std::uint64_t>(i)));
-    }
+    kernels::for_each_index("uniform", n, 8192,
+                            detail::Uniform<float>{out.data<float>(), stream, static_cast<float>(low),
+                                                   static_cast<float>(high - low), last});
   }
   return out.to(dtype);
 }
@@ -210,21 +244,8 @@ inline Array normal(const Shape& shape, double mean = 0, double standard_deviati
   const auto pairs = (n + 1) / 2;
   // normal_pair(i) reads blocks 2i and 2i + 1 of doubles, that is block i of the stream and its neighbour.
   const auto stream = default_generator().draw(static_cast<std::uint64_t>(pairs));
-  std::byte* const bytes = out.bytes();
-  kernels::parallel_for(pairs, 8192, [&](std::int64_t begin, std::int64_t end) {
-    constexpr std::int64_t chunk = 64;
-    double numbers[2 * chunk];
-    for (; begin < end; begin += chunk) {
-      const auto last = std::min(end, begin + chunk);
-      for (auto i = begin; i < last; ++i) {
-        const auto [a, b] = stream.normal_pair(static_cast<std::uint64_t>(i));
-        numbers[2 * (i - begin)] = mean + standard_deviation * a;
-        numbers[2 * (i - begin) + 1] = mean + standard_deviation * b;
-      }
-      kernels::convert(bytes + static_cast<std::size_t>(2 * begin) * itemsize(dtype), dtype, numbers, DType::float64,
-                       std::min(2 * last, n) - 2 * begin);
-    }
-  });
+  kernels::for_each_index("normal", pairs, 8192,
+                          detail::Normal{out.bytes(), dtype, n, stream, mean, standard_deviation});
   return out;
 }
 

@@ -52,6 +52,7 @@ inline Shape reduced_shape(const Shape& shape, unsigned mask, bool keepdims) {
 /// other dtypes are computed in these and converted back.
 template <class Op>
 [[gnu::noinline]] Array reduce_axes(const Array& x, unsigned mask) {
+  const UsingDevice here(x.device());
   const DType compute = is_float(x.dtype()) ? compute_dtype(x.dtype()) : DType::int64;
   Array current = x.to(compute);
   const auto step = [&]<class T>(std::type_identity<T>) {

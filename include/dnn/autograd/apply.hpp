@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "dnn/array/array.hpp"
+#include "dnn/array/reduce.hpp"
 #include "dnn/autograd/variable.hpp"
 
 namespace dnn::inline DNN_ABI {
@@ -29,10 +30,10 @@ namespace detail {
 /// Throws NonFiniteError when debug mode finds a NaN.
 inline void check_finite(std::string_view function, std::string_view what, const Array& array) {
   if (!array.defined() || !is_float(array.dtype())) return;
-  const Array x = array.to(float64);
-  for (const double v : x.span<double>()) {
-    if (v != v) throw NonFiniteError("[", function, "] NaN in its ", what, ", ", array);
-  }
+  if (array.size() == 0) return;
+  const UsingDevice here(array.device());
+  const double largest = reduce_axes<kernels::Max>(array, (1u << array.ndim()) - 1).item();  // NaN if there is one
+  if (largest != largest) throw NonFiniteError("[", function, "] NaN in its ", what, ", ", array);
 }
 
 }  // namespace detail
@@ -62,6 +63,7 @@ DNN_NO_DEVIRTUALIZE inline Variables FunctionNode::apply_to(VariableRefs inputs,
     arrays = {side_by_side.data(), side_by_side.size()};
   }
   Arrays results;
+  const UsingDevice here(arrays.size() > 0 ? arrays[0].device() : current_device());
   try {
     if (arrays.size() > 1) expect_same_device(name(), arrays);
     check(arrays);

@@ -19,7 +19,7 @@ namespace detail {
 
 struct Plus {
   template <class V>
-  V operator()(V a, V b) const {
+  constexpr V operator()(V a, V b) const {
     return a + b;
   }
 };
@@ -40,6 +40,7 @@ struct AddGradients final : FunctionNode {
 inline Variable add_gradients(Variable a, const Variable& b) {
   if (!config().enable_backprop && a.body()->unique() && a.array().unique()) {
     Array& sum = a.array();
+    const UsingDevice here(sum.device());
     kernels::elementwise(Plus{}, sum.bytes(), sum.dtype(), sum.shape(), std::array{sum.operand(), b.array().operand()});
     return a;
   }
@@ -138,6 +139,7 @@ class BackwardEngine {
       if (function.inputs_[i]->requires_grad) function.wanted_ |= std::uint64_t{1} << i;
     }
     if (filter_) function.wanted_ &= (*filter_)[&function];
+    const UsingDevice here(device_of(gy));
     Variables gx = function.backward(gy);
     if (gx.size() != function.inputs_.size()) {
       throw GradientError("[", function.name(), "] backward returned ", gx.size(), " gradients for ",
@@ -156,6 +158,14 @@ class BackwardEngine {
     }
   }
 
+  /// Where the gradients are, and so the work is done.
+  static Device device_of(const Variables& gy) noexcept {
+    for (const auto& g : gy) {
+      if (g.defined()) return g.array().device();
+    }
+    return current_device();
+  }
+
   const Filter* filter_;
   bool retain_grad_;
   SmallVector<Entry, 8> heap_;
@@ -172,6 +182,7 @@ inline Variable initial_gradient(const Variable& root) {
     throw GradientError("[backward] the variable has shape ", root.shape(),
                         ", not one element: set its gradient with set_grad first");
   }
+  const UsingDevice here(root.device());
   return Variable(full(root.shape(), 1, root.dtype()));
 }
 

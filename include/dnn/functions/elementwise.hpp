@@ -112,27 +112,33 @@ class ElementwiseNode : public FunctionNode {
   const void* op_;
 };
 
+/// What the kernels call. (They are no members of the class below: nvcc wants them to be public, and short names.)
+template <class Op>
+struct ElementwiseForward {
+  Op op;
+  template <class... V>
+  constexpr auto operator()(V... x) const {
+    return op.forward(x...);
+  }
+};
+template <class Op, int I>
+struct ElementwiseGradient {
+  Op op;
+  template <class V, class... Rest>
+  constexpr V operator()(V gy, Rest... rest) const {
+    return op.template grad<I>(gy, rest...);
+  }
+};
+
 template <class Op, std::size_t Arity>
 class Elementwise final : public ElementwiseNode {
  public:
   explicit Elementwise(const Op& op) : ElementwiseNode(traits, &op_), op_(op) {}
 
  private:
-  struct Forward {
-    Op op;
-    template <class... V>
-    auto operator()(V... x) const {
-      return op.forward(x...);
-    }
-  };
+  using Forward = ElementwiseForward<Op>;
   template <int I>
-  struct Gradient {
-    Op op;
-    template <class V, class... Rest>
-    V operator()(V gy, Rest... rest) const {
-      return op.template grad<I>(gy, rest...);
-    }
-  };
+  using Gradient = ElementwiseGradient<Op, I>;
   static_assert(sizeof(Forward) == sizeof(Op) && sizeof(Gradient<0>) == sizeof(Op), "the kernels read the op itself");
 
   static constexpr bool integers = requires { Op::integers; };

@@ -50,6 +50,7 @@ struct Identity {
     if (array.ndim() != 2 || array.shape()[0] != array.shape()[1]) {
       throw ShapeError("[Identity] a square matrix is wanted, not shape ", array.shape());
     }
+    const UsingDevice host(Device{});
     Array values = zeros(array.shape(), float64);
     for (std::int64_t i = 0; i < array.shape()[0]; ++i) values.at<double>(i, i) = scale;
     array.assign(values);

@@ -37,6 +37,7 @@ struct Orthogonal {
       throw ShapeError("[Orthogonal] shape ", array.shape(), " has ", in, " inputs and ", out,
                        " outputs, which the mode does not allow");
     }
+    const UsingDevice host(Device{});
     // The vectors to be made orthonormal are the rows of `v`.
     const std::int64_t n = projects ? out : in, length = projects ? in : out;
     Array v = random::normal({n, length}, 0, 1, float64);

@@ -33,6 +33,7 @@ inline void fill_sampling_filter(Array& array, bool normalize, std::string_view 
   double sum = 0;
   for (std::int64_t i = 0; i < kernel; ++i) sum += triangle(i);
 
+  const UsingDevice host(Device{});
   Array values = zeros(shape, float64);
   double* const p = values.data<double>();
   for (std::int64_t c = 0; c < channels; ++c) {

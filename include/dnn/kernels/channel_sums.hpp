@@ -7,14 +7,22 @@
 
 #include "dnn/kernels/pack.hpp"
 #include "dnn/kernels/parallel_for.hpp"
+#include "dnn/memory/device.hpp"
+#if DNN_CUDA
+#include "dnn/kernels/gpu/channel_sums.hpp"
+#endif
 
 namespace dnn::inline DNN_ABI::kernels {
 
-/// For every channel c, sum[c] = sum of a and product[c] = sum of (a - shift_a[c]) (b - shift_b[c]). Null shifts are 0.
-/// Added up in double over short blocks; the order does not depend on the number of threads.
+/// For every channel c, sums[0, c] = sum of a and sums[1, c] = sum of (a - shift_a[c]) (b - shift_b[c]). Null shifts
+/// are 0. Added up in double over short blocks; the order does not depend on the number of threads.
 template <class T>
 void channel_sums(std::int64_t outer, std::int64_t channels, std::int64_t inner, const T* a, const T* b,
-                  const T* shift_a, const T* shift_b, double* sum, double* product) {
+                  const T* shift_a, const T* shift_b, double* sums) {
+#if DNN_CUDA
+  if (on_gpu()) return gpu::channel_sums(outer, channels, inner, a, b, shift_a, shift_b, sums);
+#endif
+  double *const sum = sums, *const product = sums + channels;
   constexpr std::int64_t width = Pack<T>::width, block = 256;
   const auto cost = std::max<std::int64_t>(outer * inner, 1);
   if (inner == 1) {

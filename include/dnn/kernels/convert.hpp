@@ -7,6 +7,11 @@
 #include <cstring>
 
 #include "dnn/core/dtype.hpp"
+#include "dnn/memory/device.hpp"
+#if DNN_CUDA
+#include "dnn/kernels/gpu/copy.hpp"
+#include "dnn/kernels/gpu/elementwise.hpp"
+#endif
 
 namespace dnn::inline DNN_ABI::kernels {
 
@@ -46,6 +51,9 @@ void convert_through(void* dst, DType dst_dtype, const void* src, DType src_dtyp
 /// dst[i] = src[i] for n elements of the two dtypes; to bool, anything but zero is true. Not inlined: its many loops
 /// would be copied to every place that makes an array from one number.
 [[gnu::noinline]] inline void convert(void* dst, DType dst_dtype, const void* src, DType src_dtype, std::int64_t n) {
+#if DNN_CUDA
+  if (on_gpu()) return gpu::convert(dst, dst_dtype, src, src_dtype, n);
+#endif
   if (dst_dtype == src_dtype) {
     if (n > 0) std::memcpy(dst, src, static_cast<std::size_t>(n) * itemsize(dst_dtype));
     return;
@@ -56,8 +64,11 @@ void convert_through(void* dst, DType dst_dtype, const void* src, DType src_dtyp
   detail::convert_through<double>(dst, dst_dtype, src, src_dtype, n);
 }
 
-/// Sets n elements of `item` bytes to the one at `value`.
-inline void fill(void* dst, const void* value, std::size_t item, std::int64_t n) noexcept {
+/// Sets n elements of `item` bytes to the one at `value`, which is on the host.
+inline void fill(void* dst, const void* value, std::size_t item, std::int64_t n) {
+#if DNN_CUDA
+  if (on_gpu()) return gpu::fill(dst, value, item, n);
+#endif
   auto* to = static_cast<std::byte*>(dst);
   const auto bytes = static_cast<std::size_t>(n) * item;
   if (n == 0) return;

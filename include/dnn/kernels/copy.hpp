@@ -8,6 +8,10 @@
 
 #include "dnn/core/shape.hpp"
 #include "dnn/kernels/parallel_for.hpp"
+#include "dnn/memory/device.hpp"
+#if DNN_CUDA
+#include "dnn/kernels/gpu/copy.hpp"
+#endif
 
 namespace dnn::inline DNN_ABI::kernels {
 
@@ -82,18 +86,22 @@ inline void copy_strided(CopyPlane plane, std::byte* dst, const std::byte* src, 
   const auto row = loops.ndim >= 2 ? column - 1 : column;
   const auto rows = loops.ndim >= 2 ? loops.sizes[row] : 1;
   const auto columns = loops.sizes[column];
-  const auto size = std::max<std::int64_t>(rows * columns, 1);
-  parallel_for(outer, std::max<std::int64_t>(1, 65536 / size), [&](std::int64_t begin, std::int64_t end) {
+  // Planes are cut into strips of rows, so that one large plane too is copied by all threads.
+  const auto strip = std::max<std::int64_t>(32, 65536 / std::max<std::int64_t>(columns, 1));
+  const auto strips = (rows + strip - 1) / strip;
+  const auto work = std::max<std::int64_t>(std::min(rows, strip) * columns, 1);
+  parallel_for(outer * strips, std::max<std::int64_t>(1, 65536 / work), [&](std::int64_t begin, std::int64_t end) {
     for (auto i = begin; i < end; ++i) {
-      std::int64_t rest = i, d = 0, s = 0;
+      const auto first = i % strips * strip;
+      std::int64_t rest = i / strips, d = first * loops.dst[row], s = first * loops.src[row];
       for (int axis = outer_ndim - 1; axis >= 0; --axis) {
         const auto a = static_cast<std::size_t>(axis);
         d += (rest % loops.sizes[a]) * loops.dst[a];
         s += (rest % loops.sizes[a]) * loops.src[a];
         rest /= loops.sizes[a];
       }
-      plane(dst + d, src + s, item, rows, loops.dst[row], loops.src[row], columns, loops.dst[column],
-            loops.src[column]);
+      plane(dst + d, src + s, item, std::min(strip, rows - first), loops.dst[row], loops.src[row], columns,
+            loops.dst[column], loops.src[column]);
     }
   });
 }
@@ -106,6 +114,11 @@ inline void copy_strided(void* dst, const Strides& dst_strides, const void* src,
                          const Shape& shape, std::size_t item) {
   if (shape.size() == 0) return;
   auto loops = detail::copy_loops(shape, dst_strides, src_strides);
+#if DNN_CUDA
+  if (on_gpu()) {
+    return gpu::copy_strided(dst, src, item, loops.ndim, loops.sizes.data(), loops.dst.data(), loops.src.data());
+  }
+#endif
   for (auto& stride : loops.dst) stride *= static_cast<std::int64_t>(item);
   for (auto& stride : loops.src) stride *= static_cast<std::int64_t>(item);
   const detail::CopyPlane plane = item == 4   ? &detail::copy_plane<4>

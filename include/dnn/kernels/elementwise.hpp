@@ -14,20 +14,17 @@
 
 #include "dnn/core/dtype.hpp"
 #include "dnn/core/shape.hpp"
+#include "dnn/kernels/broadcast.hpp"
 #include "dnn/kernels/convert.hpp"
 #include "dnn/kernels/pack.hpp"
 #include "dnn/kernels/parallel_for.hpp"
+#include "dnn/memory/device.hpp"
+#if DNN_CUDA
+#include "dnn/kernels/gpu/elementwise.hpp"
+#endif
 
 namespace dnn::inline DNN_ABI::kernels {
 
-/// An operand: contiguous elements of `shape`, broadcast to the shape of the output.
-struct Operand {
-  const void* data;
-  DType dtype;
-  const Shape* shape;
-};
-
-inline constexpr int max_operands = 6;
 inline constexpr std::int64_t elementwise_grain = 32768;
 
 /// `packs` registers of results. Operand k goes on by `advance[k]` elements after each: a register, or 0.
@@ -49,49 +46,6 @@ void elementwise_block(const void* f_pointer, void* out_pointer, const void* con
 }
 
 namespace detail {
-
-/// Axes of the output merged as far as every operand allows; strides in elements, 0 where an operand is broadcast.
-struct Collapsed {
-  int ndim = 0;
-  std::array<std::int64_t, max_ndim> sizes{};
-  std::array<std::array<std::int64_t, max_ndim>, max_operands> strides{};
-};
-
-inline Collapsed collapse(const Shape& shape, std::span<const Operand> operands) noexcept {
-  std::array<std::array<std::int64_t, max_ndim>, max_operands> strides{};
-  for (std::size_t k = 0; k < operands.size(); ++k) {
-    const Shape& own = *operands[k].shape;
-    const auto own_strides = strides_of(own);
-    for (int i = 0; i < own.ndim(); ++i) {
-      const auto axis = static_cast<std::size_t>(i + shape.ndim() - own.ndim());
-      strides[k][axis] = own[i] == 1 ? 0 : own_strides[static_cast<std::size_t>(i)];
-    }
-  }
-  Collapsed out;
-  for (int i = 0; i < shape.ndim(); ++i) {
-    const auto axis = static_cast<std::size_t>(i);
-    const auto size = shape[i];
-    if (size == 1) continue;
-    bool merges = out.ndim > 0;
-    const auto last = static_cast<std::size_t>(out.ndim - 1);
-    for (std::size_t k = 0; merges && k < operands.size(); ++k) {
-      merges = out.strides[k][last] == strides[k][axis] * size;
-    }
-    if (merges) {
-      out.sizes[last] *= size;
-      for (std::size_t k = 0; k < operands.size(); ++k) out.strides[k][last] = strides[k][axis];
-    } else {
-      const auto next = static_cast<std::size_t>(out.ndim++);
-      out.sizes[next] = size;
-      for (std::size_t k = 0; k < operands.size(); ++k) out.strides[k][next] = strides[k][axis];
-    }
-  }
-  if (out.ndim == 0) {
-    out.ndim = 1;
-    out.sizes[0] = 1;
-  }
-  return out;
-}
 
 /// n elements of one type: whole registers, then one that is filled up with ones. An operand whose step is 0 becomes a
 /// register that is read again and again.
@@ -204,29 +158,53 @@ inline void elementwise_drive(ElementwiseBlock block, const void* f, DType compu
   parallel_for(n, elementwise_grain, range);
 }
 
+/// A formula compiled for one compute type.
+struct ElementwiseLoop {
+  ElementwiseBlock block = nullptr;
+#if DNN_CUDA
+  gpu::ElementwiseLaunch launch = nullptr;
+#endif
+
+  void run(const void* f, DType compute, void* out, DType out_dtype, const Shape& shape,
+           std::span<const Operand> operands) const {
+#if DNN_CUDA
+    if (on_gpu()) return gpu::elementwise(launch, f, compute, out, out_dtype, shape, operands);
+#endif
+    elementwise_drive(block, f, compute, out, out_dtype, shape, operands);
+  }
+};
+
+template <class T, class F, std::size_t... I>
+constexpr ElementwiseLoop elementwise_loop(std::index_sequence<I...>) noexcept {
+  return {
+    &elementwise_block<T, F, I...>,
+#if DNN_CUDA
+        &gpu::launch_elementwise<T, F, I...>
+#endif
+  };
+}
+
 /// A formula compiled for the types arithmetic happens in. `integer` is null where integers have no meaning.
 struct ElementwiseKernel {
-  ElementwiseBlock single, real, integer;
+  ElementwiseLoop single, real, integer;
 
   /// out = f(operands...). Operands and the result are converted from and to their dtypes around the compute type:
   /// float for 16-bit floats, int64 for the integers and bool.
   void run(const void* f, void* out, DType out_dtype, const Shape& shape, std::span<const Operand> operands) const {
     const DType dtype = operands[0].dtype;
-    if (dtype == DType::float64) return elementwise_drive(real, f, DType::float64, out, out_dtype, shape, operands);
-    if (!is_float(dtype)) return elementwise_drive(integer, f, DType::int64, out, out_dtype, shape, operands);
-    elementwise_drive(single, f, DType::float32, out, out_dtype, shape, operands);
+    if (dtype == DType::float64) return real.run(f, DType::float64, out, out_dtype, shape, operands);
+    if (!is_float(dtype)) return integer.run(f, DType::int64, out, out_dtype, shape, operands);
+    single.run(f, DType::float32, out, out_dtype, shape, operands);
   }
 };
 
 /// The kernel of F, a callable on packs with `Arity` arguments.
 template <class F, std::size_t Arity, bool Integers>
 constexpr ElementwiseKernel elementwise_kernel() noexcept {
-  constexpr auto make = []<std::size_t... I>(std::index_sequence<I...>) {
-    ElementwiseKernel kernel{&elementwise_block<float, F, I...>, &elementwise_block<double, F, I...>, nullptr};
-    if constexpr (Integers) kernel.integer = &elementwise_block<std::int64_t, F, I...>;
-    return kernel;
-  };
-  return make(std::make_index_sequence<Arity>{});
+  constexpr std::make_index_sequence<Arity> all;
+  ElementwiseKernel kernel{elementwise_loop<float, F>(all), elementwise_loop<double, F>(all), {}};
+  if constexpr (Integers) kernel.integer = elementwise_loop<std::int64_t, F>(all);
+  return kernel;
 }
 
 /// out = f(operands...), for operands of float dtypes; the first one's dtype is computed in.

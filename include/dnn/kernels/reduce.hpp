@@ -5,56 +5,16 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
-#include <limits>
-#include <type_traits>
 
-#include "dnn/kernels/pack.hpp"
 #include "dnn/kernels/parallel_for.hpp"
+#include "dnn/kernels/reducers.hpp"
 #include "dnn/kernels/scratch.hpp"
+#include "dnn/memory/device.hpp"
+#if DNN_CUDA
+#include "dnn/kernels/gpu/reduce.hpp"
+#endif
 
 namespace dnn::inline DNN_ABI::kernels {
-
-struct Sum {
-  template <class T>
-  static constexpr T identity() noexcept {
-    return T(0);
-  }
-  template <class V>
-  V operator()(V a, V b) const noexcept {
-    return a + b;
-  }
-};
-/// NaN if any element is NaN, as NumPy.
-struct Max {
-  template <class T>
-  static constexpr T identity() noexcept {
-    if constexpr (std::is_floating_point_v<T>) return -std::numeric_limits<T>::infinity();
-    else return std::numeric_limits<T>::lowest();
-  }
-  template <class T>
-  T operator()(T a, T b) const noexcept {
-    return a > b || a != a ? a : b;
-  }
-  template <class T>
-  Pack<T> operator()(Pack<T> a, Pack<T> b) const noexcept {
-    return maximum(a, b);
-  }
-};
-struct Min {
-  template <class T>
-  static constexpr T identity() noexcept {
-    if constexpr (std::is_floating_point_v<T>) return std::numeric_limits<T>::infinity();
-    else return std::numeric_limits<T>::max();
-  }
-  template <class T>
-  T operator()(T a, T b) const noexcept {
-    return a < b || a != a ? a : b;
-  }
-  template <class T>
-  Pack<T> operator()(Pack<T> a, Pack<T> b) const noexcept {
-    return minimum(a, b);
-  }
-};
 
 namespace detail {
 
@@ -109,6 +69,9 @@ void reduce_columns(T* out, const T* x, std::int64_t rows, std::int64_t stride, 
 /// out[o, i] = reduction over r of x[o, r, i]. An empty reduction gives Op's identity.
 template <class Op, class T>
 void reduce(T* out, const T* x, std::int64_t outer, std::int64_t reduced, std::int64_t inner) {
+#if DNN_CUDA
+  if (on_gpu()) return gpu::reduce<Op>(out, x, outer, reduced, inner);
+#endif
   constexpr std::int64_t grain = 65536;
   if (inner == 1) {
     // A long single row is cut in fixed pieces, so that it too can use every thread.
@@ -146,6 +109,9 @@ void reduce(T* out, const T* x, std::int64_t outer, std::int64_t reduced, std::i
 /// out[o, i] = first r at which x[o, r, i] is best; a NaN is better than any number, as in NumPy.
 template <class Better, class T>
 void arg_reduce(std::int32_t* out, const T* x, std::int64_t outer, std::int64_t reduced, std::int64_t inner) {
+#if DNN_CUDA
+  if (on_gpu()) return gpu::arg_reduce<Better>(out, x, outer, reduced, inner);
+#endif
   parallel_for(outer * inner, std::max<std::int64_t>(1, 32768 / std::max<std::int64_t>(reduced, 1)),
                [&](std::int64_t begin, std::int64_t end) {
                  for (auto p = begin; p < end; ++p) {

@@ -9,6 +9,10 @@
 
 #include "dnn/kernels/pack.hpp"
 #include "dnn/kernels/parallel_for.hpp"
+#include "dnn/memory/device.hpp"
+#if DNN_CUDA
+#include "dnn/kernels/gpu/softmax.hpp"
+#endif
 
 namespace dnn::inline DNN_ABI::kernels {
 
@@ -64,6 +68,9 @@ void log_sum_exp_columns(const T* x, std::int64_t classes, std::int64_t inner, T
 /// digits left for what matters.
 template <class T>
 void log_sum_exp(const T* x, std::int64_t outer, std::int64_t classes, std::int64_t inner, T* largest, T* log_sum) {
+#if DNN_CUDA
+  if (on_gpu()) return gpu::log_sum_exp(x, outer, classes, inner, largest, log_sum);
+#endif
   const auto cost = std::max<std::int64_t>(classes * inner, 1);
   parallel_for(outer, std::max<std::int64_t>(1, 16384 / cost), [&](std::int64_t begin, std::int64_t end) {
     for (auto o = begin; o < end; ++o) {

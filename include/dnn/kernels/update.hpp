@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -13,6 +14,10 @@
 #include "dnn/kernels/convert.hpp"
 #include "dnn/kernels/pack.hpp"
 #include "dnn/kernels/parallel_for.hpp"
+#include "dnn/memory/device.hpp"
+#if DNN_CUDA
+#include "dnn/kernels/gpu/update.hpp"
+#endif
 
 namespace dnn::inline DNN_ABI::kernels {
 
@@ -94,11 +99,24 @@ inline void update_drive(UpdateBlock block, const void* f, DType dtype, void* ta
   });
 }
 
+#if DNN_CUDA
+using gpu::UpdateBatch;
+#else
+/// Collects the GPU's updates so that they become one launch; `flush` starts it. Without a GPU there is nothing to do.
+struct UpdateBatch {
+  void flush() const noexcept {}
+};
+#endif
+
 /// f(target&, source, state&...) on n elements of a float dtype; target and states are changed in place, in one pass.
+/// On the GPU it begins when `batch` is flushed.
 template <std::size_t States, class F>
 void update(const F& f, DType dtype, void* target, const void* source, const std::array<void*, States>& states,
-            std::int64_t n) {
+            std::int64_t n, [[maybe_unused]] UpdateBatch& batch) {
   static_assert(States <= max_update_states);
+#if DNN_CUDA
+  if (on_gpu()) return gpu::update<States>(f, dtype, target, source, states, n, batch);
+#endif
   const auto run = [&]<std::size_t... I>(std::index_sequence<I...>) {
     const UpdateBlock block = dtype == DType::float64 ? &update_block<double, F, I...> : &update_block<float, F, I...>;
     update_drive(block, &f, dtype, target, source, states.data(), States, n);
@@ -106,16 +124,24 @@ void update(const F& f, DType dtype, void* target, const void* source, const std
   run(std::make_index_sequence<States>{});
 }
 
-/// The sum of the squares of n elements of a float dtype. The order of additions does not depend on the threads.
-inline double sum_of_squares(const void* x, DType dtype, std::int64_t n) {
+/// Elements of a float dtype.
+struct Elements {
+  const void* data;
+  DType dtype;
+  std::int64_t n;
+};
+
+namespace detail {
+inline double sum_of_squares(const Elements& x) {
   constexpr std::int64_t chunk = 4096;
-  std::vector<double> sums(static_cast<std::size_t>((n + chunk - 1) / chunk));
+  std::vector<double> sums(static_cast<std::size_t>((x.n + chunk - 1) / chunk));
   parallel_for(static_cast<std::int64_t>(sums.size()), 8, [&](std::int64_t begin, std::int64_t end) {
     double scratch[chunk];
     for (std::int64_t i = begin; i < end; ++i) {
-      const auto count = std::min(chunk, n - i * chunk);
+      const auto count = std::min(chunk, x.n - i * chunk);
       convert(scratch, DType::float64,
-              static_cast<const std::byte*>(x) + i * chunk * static_cast<std::int64_t>(itemsize(dtype)), dtype, count);
+              static_cast<const std::byte*>(x.data) + i * chunk * static_cast<std::int64_t>(itemsize(x.dtype)), x.dtype,
+              count);
       Pack<double> sum(0);
       std::int64_t k = 0;
       for (; k + Pack<double>::width <= count; k += Pack<double>::width) {
@@ -131,6 +157,16 @@ inline double sum_of_squares(const void* x, DType dtype, std::int64_t n) {
   double total = 0;
   for (const double s : sums) total += s;
   return total;
+}
+}  // namespace detail
+
+/// *out = the sum of the squares of all arrays' elements. The order of additions does not depend on the threads.
+inline void sum_of_squares(double* out, std::span<const Elements> arrays) {
+#if DNN_CUDA
+  if (on_gpu()) return gpu::sum_of_squares<Elements>(out, arrays);
+#endif
+  *out = 0;
+  for (const auto& array : arrays) *out += detail::sum_of_squares(array);
 }
 
 }  // namespace dnn::inline DNN_ABI::kernels

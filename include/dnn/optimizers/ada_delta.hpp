@@ -12,12 +12,15 @@ struct AdaDeltaRule {
 
   template <class = void>
   void update(ParameterUpdate& u) const {
-    u.pass<2>([h = *this](auto& p, auto g, auto& msg, auto& msdx) {
-      msg = h.rho * msg + (1 - h.rho) * (g * g);
-      const auto dx = sqrt((msdx + h.eps) / (msg + h.eps)) * g;
-      msdx = h.rho * msdx + (1 - h.rho) * (dx * dx);
-      p = p - dx;
-    });
+    u.pass<2>(*this);
+  }
+
+  template <class V>
+  constexpr void operator()(V& p, V g, V& msg, V& msdx) const {
+    msg = rho * msg + (1 - rho) * (g * g);
+    const V dx = sqrt((msdx + eps) / (msg + eps)) * g;
+    msdx = rho * msdx + (1 - rho) * (dx * dx);
+    p = p - dx;
   }
 };
 

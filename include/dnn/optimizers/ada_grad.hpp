@@ -12,10 +12,13 @@ struct AdaGradRule {
 
   template <class = void>
   void update(ParameterUpdate& u) const {
-    u.pass<1>([r = *this](auto& p, auto g, auto& h) {
-      h = h + g * g;
-      p = p - r.lr * g / (sqrt(h) + r.eps);
-    });
+    u.pass<1>(*this);
+  }
+
+  template <class V>
+  constexpr void operator()(V& p, V g, V& h) const {
+    h = h + g * g;
+    p = p - lr * g / (sqrt(h) + eps);
   }
 };
 

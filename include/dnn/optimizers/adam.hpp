@@ -49,27 +49,48 @@ struct AdamRule {
       lower = last * (1 - 1 / (gamma * t + 1));
       upper = last * (1 + 1 / (gamma * t));
     }
-    if (amsgrad) {
-      u.pass<3>([h = *this, step, keep, lower, upper](auto& p, auto g, auto& m, auto& v, auto& vhat) {
-        m = m + (1 - h.beta1) * (g - m);
-        v = v + (1 - h.beta2) * (g * g - v);
-        vhat = maximum(vhat, v);
-        p = keep * p - h.eta * (minimum(maximum(step / (sqrt(vhat) + h.eps), lower), upper) * m);
-      });
-    } else if (adabound) {
-      u.pass<2>([h = *this, step, keep, lower, upper](auto& p, auto g, auto& m, auto& v) {
-        m = m + (1 - h.beta1) * (g - m);
-        v = v + (1 - h.beta2) * (g * g - v);
-        p = keep * p - h.eta * (minimum(maximum(step / (sqrt(v) + h.eps), lower), upper) * m);
-      });
-    } else {
-      u.pass<2>([h = *this, step, keep](auto& p, auto g, auto& m, auto& v) {
-        m = m + (1 - h.beta1) * (g - m);
-        v = v + (1 - h.beta2) * (g * g - v);
-        p = keep * p - (h.eta * step) * m / (sqrt(v) + h.eps);
-      });
-    }
+    const Step plain{beta1, beta2, eps, eta, step, keep};
+    if (amsgrad) u.pass<3>(AMSGradStep{{plain, lower, upper}});
+    else if (adabound) u.pass<2>(AdaBoundStep{plain, lower, upper});
+    else u.pass<2>(plain);
   }
+
+ private:
+  struct Step {
+    double beta1, beta2, eps, eta, step, keep;
+
+    template <class V>
+    constexpr void moments(V g, V& m, V& v) const {
+      m = m + (1 - beta1) * (g - m);
+      v = v + (1 - beta2) * (g * g - v);
+    }
+    template <class V>
+    constexpr void operator()(V& p, V g, V& m, V& v) const {
+      moments(g, m, v);
+      p = keep * p - (eta * step) * m / (sqrt(v) + eps);
+    }
+  };
+  struct AdaBoundStep : Step {
+    double lower, upper;
+
+    template <class V>
+    constexpr V bounded(V v) const {
+      return minimum(maximum(this->step / (sqrt(v) + this->eps), lower), upper);
+    }
+    template <class V>
+    constexpr void operator()(V& p, V g, V& m, V& v) const {
+      this->moments(g, m, v);
+      p = this->keep * p - this->eta * (bounded(v) * m);
+    }
+  };
+  struct AMSGradStep : AdaBoundStep {
+    template <class V>
+    constexpr void operator()(V& p, V g, V& m, V& v, V& vhat) const {
+      this->moments(g, m, v);
+      vhat = maximum(vhat, v);
+      p = this->keep * p - this->eta * (this->bounded(vhat) * m);
+    }
+  };
 };
 
 /// Adam: m += (1 - beta1) (g - m); v += (1 - beta2) (g^2 - v);

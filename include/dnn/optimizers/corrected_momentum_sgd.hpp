@@ -12,10 +12,13 @@ struct CorrectedMomentumSGDRule {
 
   template <class = void>
   void update(ParameterUpdate& u) const {
-    u.pass<1>([h = *this](auto& p, auto g, auto& v) {
-      v = h.momentum * v - g;
-      p = p + h.lr * v;
-    });
+    u.pass<1>(*this);
+  }
+
+  template <class V>
+  constexpr void operator()(V& p, V g, V& v) const {
+    v = momentum * v - g;
+    p = p + lr * v;
   }
 };
 

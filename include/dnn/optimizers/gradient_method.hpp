@@ -6,19 +6,21 @@
 ///       double momentum = 0.9;
 ///
 ///       static OptimizerStates states() { return {{"v"}}; }
-///       void update(ParameterUpdate& u) const {
-///         u.pass<1>([h = *this](auto& p, auto g, auto& v) {
-///           v = h.momentum * v - h.lr * g;
-///           p = p + v;
-///         });
+///       void update(ParameterUpdate& u) const { u.pass<1>(*this); }
+///
+///       template <class V>
+///       constexpr void operator()(V& p, V g, V& v) const {
+///         v = momentum * v - lr * g;
+///         p = p + v;
 ///       }
 ///     };
 ///     using MomentumSGD = GradientMethod<MomentumSGDRule>;
 ///
 /// `update(ParameterUpdate&, const Rule&)` is also told the hyperparameters of the time of `setup`; `learning_rate(t)`,
-/// if there is one, is what `lr()` answers instead of the field lr. The formula gets SIMD packs (kernels/pack.hpp) of
-/// the parameter, the gradient and the states, in float or double. The library's rules make `update` a template, so
-/// that a program compiles only those that it uses; one's own need not.
+/// if there is one, is what `lr()` answers instead of the field lr. The formula, the rule itself or another struct,
+/// gets SIMD packs (kernels/pack.hpp) of the parameter, the gradient and the states, in float or double, and on the GPU
+/// single numbers (kernels/number.hpp). The library's rules make `update` a template, so that a program compiles only
+/// those that it uses; one's own need not.
 #pragma once
 
 #include <array>
@@ -39,8 +41,8 @@ namespace dnn::inline DNN_ABI::optimizers {
 /// One parameter's turn in `Optimizer::update`.
 class ParameterUpdate {
  public:
-  ParameterUpdate(Parameter& parameter, OptimizerStates& states, std::int64_t t) noexcept
-      : parameter_(parameter), states_(states), t_(t) {}
+  ParameterUpdate(Parameter& parameter, OptimizerStates& states, std::int64_t t, kernels::UpdateBatch& batch) noexcept
+      : parameter_(parameter), states_(states), t_(t), batch_(batch) {}
 
   /// Updates of this parameter, this one included.
   std::int64_t t() const noexcept { return t_; }
@@ -56,13 +58,14 @@ class ParameterUpdate {
     for (std::size_t i = 0; i < States; ++i) states[i] = states_[i].array.bytes();
     const Array& gradient = parameter_.node()->grad.array();
     kernels::update<States>(formula, parameter_.dtype(), parameter_.array().bytes(), gradient.bytes(), states,
-                            parameter_.size());
+                            parameter_.size(), batch_);
   }
 
  private:
   Parameter& parameter_;
   OptimizerStates& states_;
   std::int64_t t_;
+  kernels::UpdateBatch& batch_;
 };
 
 template <class Rule>
@@ -88,8 +91,8 @@ class GradientMethod : public Optimizer {
 
  protected:
   OptimizerStates initial_states() const override { return hyperparam.states(); }
-  void update_parameter(UpdateRule& rule) override {
-    ParameterUpdate u(rule.parameter(), states(rule), rule.t());
+  void update_parameter(UpdateRule& rule, kernels::UpdateBatch& batch) override {
+    ParameterUpdate u(rule.parameter(), states(rule), rule.t(), batch);
     const auto own = overrides(rule);
     if (own.empty()) return apply(hyperparam, u);
     Rule changed = hyperparam;

@@ -12,10 +12,13 @@ struct MomentumSGDRule {
 
   template <class = void>
   void update(ParameterUpdate& u) const {
-    u.pass<1>([h = *this](auto& p, auto g, auto& v) {
-      v = h.momentum * v - h.lr * g;
-      p = p + v;
-    });
+    u.pass<1>(*this);
+  }
+
+  template <class V>
+  constexpr void operator()(V& p, V g, V& v) const {
+    v = momentum * v - lr * g;
+    p = p + v;
   }
 };
 

@@ -20,17 +20,24 @@ struct MSVAGRule {
     const double power = std::pow(beta, static_cast<double>(u.t()));
     const double rho = std::min(
         ((1 - beta) * (1 - beta) * (1 - power * power)) / ((1 - power) * (1 - power) * (1 - beta * beta)), 0.9999);
-    const double correction = 1 - power;
-    u.pass<2>([h = *this, rho, correction](auto& p, auto g, auto& m, auto& v) {
-      m = m + (1 - h.beta) * (g - m);
-      v = v + (1 - h.beta) * (g * g - v);
-      const auto mt = m / correction;
-      const auto mt2 = mt * mt;
-      const auto s = (v / correction - mt2) / (1 - rho);
-      const auto factor = minimum(maximum(mt2 / (mt2 + rho * s), 0), 1);
-      p = p - h.eta * (h.lr * mt * where(factor == factor, factor, 0) + h.weight_decay_rate * p);
-    });
+    u.pass<2>(Step{lr, beta, eta, weight_decay_rate, rho, 1 - power});
   }
+
+ private:
+  struct Step {
+    double lr, beta, eta, weight_decay_rate, rho, correction;
+
+    template <class V>
+    constexpr void operator()(V& p, V g, V& m, V& v) const {
+      m = m + (1 - beta) * (g - m);
+      v = v + (1 - beta) * (g * g - v);
+      const V mt = m / correction;
+      const V mt2 = mt * mt;
+      const V s = (v / correction - mt2) / (1 - rho);
+      const V factor = minimum(maximum(mt2 / (mt2 + rho * s), 0), 1);
+      p = p - eta * (lr * mt * where(factor == factor, factor, 0) + weight_decay_rate * p);
+    }
+  };
 };
 
 /// M-SVAG, momentum adapted to the variance of the gradient: m and v are means of g and g^2, corrected by 1 - beta^t;

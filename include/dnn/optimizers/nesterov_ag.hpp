@@ -12,11 +12,13 @@ struct NesterovAGRule {
 
   template <class = void>
   void update(ParameterUpdate& u) const {
-    const double ahead = momentum * momentum, now = (1 + momentum) * lr;
-    u.pass<1>([h = *this, ahead, now](auto& p, auto g, auto& v) {
-      v = h.momentum * v - h.lr * g;
-      p = p + ahead * v - now * g;
-    });
+    u.pass<1>(*this);
+  }
+
+  template <class V>
+  constexpr void operator()(V& p, V g, V& v) const {
+    v = momentum * v - lr * g;
+    p = p + (momentum * momentum) * v - ((1 + momentum) * lr) * g;
   }
 };
 

@@ -75,6 +75,7 @@ class HookList {
     for (const auto& hook : hooks_) hook->removed = true;
     hooks_.clear();
   }
+  bool empty() const noexcept { return hooks_.empty(); }
   void call(HookTiming timing, Args... args) const {
     const auto hooks = hooks_;
     for (const auto& hook : hooks) {
@@ -208,16 +209,22 @@ class Optimizer {
     fill_missing_gradients();
     hooks_.call(HookTiming::pre, *this);
     ++t_;
+    kernels::UpdateBatch batch;
     for (auto& rule : rules_) {
       Parameter& parameter = rule->parameter_;
       if (!parameter.update_enabled()) continue;
       ++rule->t_;
       if (!parameter.is_initialized()) continue;
+      const UsingDevice here(parameter.array().device());
       prepare_states(*rule);
+      const bool hooked = !rule->hooks_.empty();
+      if (hooked) batch.flush();
       rule->hooks_.call(HookTiming::pre, *rule, parameter);
-      if (parameter.node()->grad.defined()) update_parameter(*rule);  // a hook may have cleared it
+      if (parameter.node()->grad.defined()) update_parameter(*rule, batch);  // a hook may have cleared it
+      if (hooked) batch.flush();
       rule->hooks_.call(HookTiming::post, *rule, parameter);
     }
+    batch.flush();
     fill_missing_gradients();
     hooks_.call(HookTiming::post, *this);
   }
@@ -308,8 +315,8 @@ class Optimizer {
  protected:
   /// The states a parameter has, without arrays.
   virtual OptimizerStates initial_states() const = 0;
-  /// One pass over an initialised parameter with its gradient; `rule.t()` counts from 1.
-  virtual void update_parameter(UpdateRule& rule) = 0;
+  /// One pass over an initialised parameter with its gradient, on the current device; `rule.t()` counts from 1.
+  virtual void update_parameter(UpdateRule& rule, kernels::UpdateBatch& batch) = 0;
   virtual void on_setup() {}
 
   static std::span<const std::pair<std::string, double>> overrides(const UpdateRule& rule) noexcept {

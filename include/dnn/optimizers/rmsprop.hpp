@@ -14,17 +14,13 @@ struct RMSpropRule {
 
   template <class = void>
   void update(ParameterUpdate& u) const {
-    if (eps_inside_sqrt) {
-      u.pass<1>([h = *this](auto& p, auto g, auto& ms) {
-        ms = h.alpha * ms + (1 - h.alpha) * (g * g);
-        p = p - h.lr * g / sqrt(ms + h.eps);
-      });
-    } else {
-      u.pass<1>([h = *this](auto& p, auto g, auto& ms) {
-        ms = h.alpha * ms + (1 - h.alpha) * (g * g);
-        p = p - h.lr * g / (sqrt(ms) + h.eps);
-      });
-    }
+    u.pass<1>(*this);
+  }
+
+  template <class V>
+  constexpr void operator()(V& p, V g, V& ms) const {
+    ms = alpha * ms + (1 - alpha) * (g * g);
+    p = p - lr * g / (eps_inside_sqrt ? sqrt(ms + eps) : sqrt(ms) + eps);
   }
 };
 

@@ -14,12 +14,15 @@ struct RMSpropGravesRule {
 
   template <class = void>
   void update(ParameterUpdate& u) const {
-    u.pass<3>([h = *this](auto& p, auto g, auto& n, auto& m, auto& delta) {
-      n = h.alpha * n + (1 - h.alpha) * (g * g);
-      m = h.alpha * m + (1 - h.alpha) * g;
-      delta = h.momentum * delta - h.lr * g / sqrt(n - m * m + h.eps);
-      p = p + delta;
-    });
+    u.pass<3>(*this);
+  }
+
+  template <class V>
+  constexpr void operator()(V& p, V g, V& n, V& m, V& delta) const {
+    n = alpha * n + (1 - alpha) * (g * g);
+    m = alpha * m + (1 - alpha) * g;
+    delta = momentum * delta - lr * g / sqrt(n - m * m + eps);
+    p = p + delta;
   }
 };
 

@@ -11,7 +11,12 @@ struct SGDRule {
 
   template <class = void>
   void update(ParameterUpdate& u) const {
-    u.pass<0>([h = *this](auto& p, auto g) { p = p - h.lr * g; });
+    u.pass<0>(*this);
+  }
+
+  template <class V>
+  constexpr void operator()(V& p, V g) const {
+    p = p - lr * g;
   }
 };
 

@@ -12,14 +12,17 @@ struct SMORMS3Rule {
 
   template <class = void>
   void update(ParameterUpdate& u) const {
-    u.pass<3>([h = *this](auto& p, auto g, auto& mem, auto& m, auto& g2) {
-      const auto r = 1 / (mem + 1);
-      m = (1 - r) * m + r * g;
-      g2 = (1 - r) * g2 + r * g * g;
-      const auto x = m * m / (g2 + h.eps);
-      p = p - g * minimum(x, h.lr) / (sqrt(g2) + h.eps);
-      mem = 1 + mem * (1 - x);
-    });
+    u.pass<3>(*this);
+  }
+
+  template <class V>
+  constexpr void operator()(V& p, V g, V& mem, V& m, V& g2) const {
+    const V r = 1 / (mem + 1);
+    m = (1 - r) * m + r * g;
+    g2 = (1 - r) * g2 + r * g * g;
+    const V x = m * m / (g2 + eps);
+    p = p - g * minimum(x, lr) / (sqrt(g2) + eps);
+    mem = 1 + mem * (1 - x);
   }
 };
 

@@ -19,12 +19,12 @@ struct CheckError : Error {
 /// Uniform numbers in [low, high): a function of `seed` and shape alone, whatever the default generator did before.
 inline Array random_array(const Shape& shape, std::uint64_t seed, double low = -2, double high = 2,
                           DType dtype = float64) {
-  Array out(shape, float64);
+  Array out(shape, float64, Device{});
   const RandomStream stream{seed, 0};
   double* p = out.data<double>();
   for (std::int64_t i = 0; i < out.size(); ++i)
     p[i] = low + (high - low) * stream.uniform_double(static_cast<std::uint64_t>(i));
-  return out.to(dtype);
+  return out.to(dtype).to(current_device());
 }
 
 /// Throws CheckError unless `allclose(actual, expected)` and the dtypes agree.

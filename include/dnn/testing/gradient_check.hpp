@@ -25,7 +25,7 @@ inline double dot(const Array& a, const Array& b) {
   if (!a.defined() || !b.defined()) return 0;
   if (a.shape() != b.shape())
     throw CheckError("[gradient_check] shapes ", a.shape(), " and ", b.shape(), " must agree");
-  const Array x = a.to(float64), y = b.to(float64);
+  const Array x = a.to(Device{}).to(float64), y = b.to(Device{}).to(float64);
   double sum = 0;
   for (std::int64_t i = 0; i < x.size(); ++i) sum += x.data<double>()[i] * y.data<double>()[i];
   return sum;
@@ -59,16 +59,19 @@ inline Arrays numerical_grad(const std::function<Arrays(const Arrays&)>& f, cons
       gradients.emplace_back();
       continue;
     }
-    const Array original = inputs[k].to(float64);
-    Array gradient(original.shape(), float64);
+    const Array original = inputs[k].to(Device{}).to(float64);
+    Array gradient(original.shape(), float64, Device{});
     for (std::int64_t i = 0; i < original.size(); ++i) {
       const auto at = [&](double step) {
         Arrays moved = inputs;
         Array x = original.copy();
         x.data<double>()[i] += step;
-        moved[k] = x.to(inputs[k].dtype());
+        moved[k] = x.to(inputs[k].dtype()).to(inputs[k].device());
         Arrays y;
-        for (const auto& array : f(moved)) y.push_back(array.defined() ? array.to(float64) : array);
+        for (const auto& array : f(moved)) {
+          // A copy: the differences are taken in place.
+          y.push_back(array.defined() ? array.to(Device{}).to(float64).copy() : array);
+        }
         return y;
       };
       Arrays high = at(eps);
@@ -79,7 +82,7 @@ inline Arrays numerical_grad(const std::function<Arrays(const Arrays&)>& f, cons
       }
       gradient.data<double>()[i] = detail::dot(high, grad_outputs) / (2 * eps);
     }
-    gradients.push_back(gradient.to(inputs[k].dtype()));
+    gradients.push_back(gradient.to(inputs[k].dtype()).to(inputs[k].device()));
   }
   return gradients;
 }
@@ -129,7 +132,7 @@ inline void check_backward(const GraphFunction& function, const Arrays& inputs, 
   for (std::size_t k = 0; k < all.size(); ++k) {
     Array d;
     if (is_float(all[k].dtype())) {
-      d = random_array(all[k].shape(), options.seed * 1000 + k + 1, -1, 1);
+      d = random_array(all[k].shape(), options.seed * 1000 + k + 1, -1, 1).to(Device{});
       norm += detail::dot(d, d);
     }
     directions.push_back(d);
@@ -146,10 +149,10 @@ inline void check_backward(const GraphFunction& function, const Arrays& inputs, 
   const auto moved = [&](std::size_t k, double step) {
     const Array& origin = all[k].array();
     if (!directions[k].defined()) return origin;
-    Array x = origin.to(float64).copy();
+    Array x = origin.to(Device{}).to(float64).copy();
     for (std::int64_t i = 0; i < x.size(); ++i)
       x.data<double>()[i] += step * std::as_const(directions[k]).data<double>()[i];
-    return x.to(origin.dtype());
+    return x.to(origin.dtype()).to(origin.device());
   };
   const auto along = [&](const Arrays& step) {
     const double delta = step[0].item();

@@ -171,7 +171,7 @@ class OpTestRunner {
     Arrays out;
     std::uint64_t seed = 1;
     for (const auto& shape : shapes) {
-      Array x = random_array(shape, seed++, test_.low, test_.high);
+      Array x = random_array(shape, seed++, test_.low, test_.high).to(Device{});
       for (auto& v : x.span<double>()) {
         for (const double kink : test_.kinks) {
           if (std::abs(v - kink) < 0.05) v = kink + (v < kink ? -0.05 : 0.05);
@@ -184,7 +184,7 @@ class OpTestRunner {
   Variables variables(const Arrays& x, DType dtype) const {
     Variables out;
     // copy(): an op that overwrites its input is found by the next comparison.
-    for (const auto& a : x) out.emplace_back(a.to(dtype).copy(), VariableOptions{});
+    for (const auto& a : x) out.emplace_back(a.to(dtype).copy().to(current_device()), VariableOptions{});
     return out;
   }
   Arrays upstream(const Variables& ys) const {
@@ -201,7 +201,10 @@ class OpTestRunner {
   }
 
   Arrays expected(const Arrays& x) const {
-    if (test_.array_reference) return test_.array_reference(x);
+    if (test_.array_reference) {
+      const UsingDevice host(Device{});
+      return test_.array_reference(x);
+    }
     if (test_.composed) {
       const auto off = no_backprop_mode();
       return arrays_of(test_.composed(variables(x, float64)));
@@ -210,7 +213,7 @@ class OpTestRunner {
     for (const auto& a : x) shape = broadcast_shapes(shape, a.shape(), "op_test");
     std::vector<std::vector<double>> values;
     for (const auto& a : x) values.push_back(broadcast_values(a, shape));
-    Array y(shape, float64);
+    Array y(shape, float64, Device{});
     std::vector<double> arguments(x.size());
     for (std::int64_t i = 0; i < y.size(); ++i) {
       for (std::size_t k = 0; k < x.size(); ++k) arguments[k] = values[k][static_cast<std::size_t>(i)];
@@ -297,7 +300,7 @@ class OpTestRunner {
     std::size_t count = 1;
     for (int k = 0; k < test_.arity; ++k) count *= values.size();
     Arrays x;
-    for (int k = 0; k < test_.arity; ++k) x.emplace_back(Shape{static_cast<std::int64_t>(count)}, float64);
+    for (int k = 0; k < test_.arity; ++k) x.emplace_back(Shape{static_cast<std::int64_t>(count)}, float64, Device{});
     for (std::size_t i = 0; i < count; ++i) {
       std::size_t rest = i;
       for (auto& a : x) {

@@ -16,11 +16,11 @@ struct ClippedReLU {
   double z;
 
   template <class V>
-  V forward(V x) const {
+  constexpr V forward(V x) const {
     return minimum(maximum(x, 0), z);
   }
   template <int I, class V>
-  V grad(V gy, V x, V) const {
+  constexpr V grad(V gy, V x, V) const {
     return where((x > 0) & (x < z), gy, 0);
   }
 };

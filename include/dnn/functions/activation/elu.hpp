@@ -19,11 +19,11 @@ struct ELU {
   double alpha;
 
   template <class V>
-  V forward(V x) const {
+  constexpr V forward(V x) const {
     return where(x >= 0, x, expm1(x) * alpha);
   }
   template <int I, class V>
-  V grad(V gy, V x, V) const {
+  constexpr V grad(V gy, V x, V) const {
     // The minimum keeps the branch that is not taken finite.
     return where(x >= 0, gy, gy * alpha * exp(minimum(x, 0)));
   }

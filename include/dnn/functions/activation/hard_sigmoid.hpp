@@ -16,11 +16,11 @@ struct HardSigmoid {
   static constexpr Retain retain = Retain::output;
 
   template <class V>
-  V forward(V x) const {
+  constexpr V forward(V x) const {
     return minimum(maximum(x * 0.2 + 0.5, 0), 1);
   }
   template <int I, class V>
-  V grad(V gy, V, V y) const {
+  constexpr V grad(V gy, V, V y) const {
     return where((y > 0) & (y < 1), gy * 0.2, 0);
   }
 };

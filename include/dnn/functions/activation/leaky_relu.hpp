@@ -17,11 +17,11 @@ struct LeakyReLU {
   double slope;
 
   template <class V>
-  V forward(V x) const {
+  constexpr V forward(V x) const {
     return where(x >= 0, x, x * slope);
   }
   template <int I, class V>
-  V grad(V gy, V x, V) const {
+  constexpr V grad(V gy, V x, V) const {
     return where(x >= 0, gy, gy * slope);
   }
 };

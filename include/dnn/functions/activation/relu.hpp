@@ -15,11 +15,11 @@ struct ReLU {
   static constexpr Retain retain = Retain::output;
 
   template <class V>
-  V forward(V x) const {
+  constexpr V forward(V x) const {
     return maximum(x, 0);
   }
   template <int I, class V>
-  V grad(V gy, V, V y) const {
+  constexpr V grad(V gy, V, V y) const {
     return where(y > 0, gy, 0);
   }
 };

@@ -15,11 +15,11 @@ struct Sigmoid {
   static constexpr Retain retain = Retain::output;
 
   template <class V>
-  V forward(V x) const {
+  constexpr V forward(V x) const {
     return 1 / (1 + exp(-x));
   }
   template <int I, class V>
-  V grad(V gy, V, V y) const {
+  constexpr V grad(V gy, V, V y) const {
     return gy * y * (1 - y);
   }
 };

@@ -15,6 +15,9 @@
 #include "dnn/functions/math/exp.hpp"
 #include "dnn/functions/math/sum.hpp"
 #include "dnn/kernels/reduce.hpp"
+#if DNN_CUDA
+#include "dnn/kernels/gpu/softmax.hpp"
+#endif
 
 namespace dnn::inline DNN_ABI::inline functions::nodes {
 
@@ -89,12 +92,18 @@ struct SoftmaxLine {
   }
 };
 
-/// Calls `work(line, offset)` for every line of `shape` along `axis`.
+/// An axis of a shape: how many elements are before, along and behind it.
+struct SoftmaxAxis {
+  SoftmaxAxis(const Shape& shape, int axis) noexcept
+      : outer(shape.slice(0, axis).size()), length(shape[axis]), inner(shape.slice(axis + 1, shape.ndim()).size()) {}
+  std::int64_t outer, length, inner;
+};
+
+/// Calls `work(line, offset)` for every line along the axis.
 template <class T, class Work>
-void for_softmax_lines(const Shape& shape, int axis, const Work& work) {
-  if (shape.size() == 0) return;
-  const auto length = shape[axis], outer = shape.slice(0, axis).size(),
-             inner = shape.slice(axis + 1, shape.ndim()).size();
+void for_softmax_lines(const SoftmaxAxis& axis, const Work& work) {
+  const auto [outer, length, inner] = axis;
+  if (outer * length * inner == 0) return;
   const auto grain = [](std::int64_t cost) { return std::max<std::int64_t>(1, 16384 / cost); };
   if (inner == 1) {
     const SoftmaxLine<T, true> line{length, 1, 0};
@@ -127,8 +136,11 @@ struct SoftmaxNode final : FunctionNode {
     visit_float(y.dtype(), name(), [&]<class T>(std::type_identity<T>) {
       const T* from = x[0].data<T>();
       T* to = y.data<T>();
-      for_softmax_lines<T>(y.shape(), axis,
-                           [&](const auto& line, std::int64_t at) { line.forward(to + at, from + at, Log); });
+      const SoftmaxAxis along(y.shape(), axis);
+#if DNN_CUDA
+      if (on_gpu()) return kernels::gpu::softmax(to, from, along.outer, along.length, along.inner, Log);
+#endif
+      for_softmax_lines<T>(along, [&](const auto& line, std::int64_t at) { line.forward(to + at, from + at, Log); });
     });
     return {y};
   }
@@ -144,7 +156,11 @@ struct SoftmaxNode final : FunctionNode {
     visit_float(compute, name(), [&]<class T>(std::type_identity<T>) {
       const T *py = y.data<T>(), *pg = g.data<T>();
       T* to = gx.data<T>();
-      for_softmax_lines<T>(y.shape(), axis,
+      const SoftmaxAxis along(y.shape(), axis);
+#if DNN_CUDA
+      if (on_gpu()) return kernels::gpu::softmax_gradient(to, pg, py, along.outer, along.length, along.inner, Log);
+#endif
+      for_softmax_lines<T>(along,
                            [&](const auto& line, std::int64_t at) { line.backward(to + at, pg + at, py + at, Log); });
     });
     return {Variable(gx.to(dtype))};

@@ -16,12 +16,12 @@ struct Softplus {
   double beta;
 
   template <class V>
-  V forward(V x) const {
+  constexpr V forward(V x) const {
     const V z = x * beta;
     return (maximum(z, 0) + log1p(exp(-abs(z)))) * (1 / beta);
   }
   template <int I, class V>
-  V grad(V gy, V x, V) const {
+  constexpr V grad(V gy, V x, V) const {
     // The derivative is the logistic function of beta x.
     return gy * (tanh(x * (beta / 2)) * 0.5 + 0.5);
   }

@@ -14,11 +14,11 @@ struct Tanh {
   static constexpr Retain retain = Retain::output;
 
   template <class V>
-  V forward(V x) const {
+  constexpr V forward(V x) const {
     return tanh(x);
   }
   template <int I, class V>
-  V grad(V gy, V, V y) const {
+  constexpr V grad(V gy, V, V y) const {
     return gy * (1 - y * y);
   }
 };

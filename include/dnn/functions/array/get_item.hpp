@@ -25,6 +25,7 @@
 #include "dnn/autograd/apply.hpp"
 #include "dnn/functions/math/sum_to.hpp"
 #include "dnn/kernels/copy.hpp"
+#include "dnn/kernels/gather.hpp"
 
 namespace dnn::inline DNN_ABI {
 
@@ -126,13 +127,6 @@ struct Selection {
     for (int i = places_axis; i < grid.ndim(); ++i) place_step *= grid[i];
   }
 
-  /// Calls `visit(offset in the source, offset in the result)` for every place.
-  template <class Visit>
-  void for_each_place(Visit visit) const {
-    if (places.empty() && places_shape.ndim() == 0) return visit(base, std::int64_t{0});
-    for (std::size_t i = 0; i < places.size(); ++i) visit(base + places[i], static_cast<std::int64_t>(i) * place_step);
-  }
-
   /// True when the selected elements lie one after the other in the source, from `base` on.
   bool is_contiguous() const noexcept {
     if (places_shape.ndim() != 0 || !places.empty()) return false;
@@ -183,14 +177,16 @@ struct Selection {
   }
   /// A bool array becomes one index array for each of its axes.
   void add_array(const Array& array, int& axis) {
+    const UsingDevice on_host(Device{});  // where indices are checked
     if (is_float(array.dtype())) throw IndexError("[get_item] index arrays are integers or bools, not ", array);
-    if (array.dtype() != boolean) return add_places(array.to(int64), axis++);
+    if (array.dtype() != boolean) return add_places(array.to(int64).to(Device{}), axis++);
     const int count = array.ndim();
     if (count == 0 || array.shape() != source.slice(axis, axis + count)) {
       throw IndexError("[get_item] a bool index of shape ", array.shape(), " does not fit axis ", axis, " of ", source);
     }
     std::vector<std::int64_t> hits;
-    const bool* mask = array.data<bool>();
+    const Array host = array.to(Device{});
+    const bool* mask = host.data<bool>();
     for (std::int64_t i = 0; i < array.size(); ++i) {
       if (mask[i]) hits.push_back(i);
     }
@@ -219,35 +215,21 @@ struct Selection {
   }
 };
 
-/// target[i] += value[i] over a grid.
-template <class T>
-void add_strided(T* target, const kernels::Strides& target_strides, const T* value,
-                 const kernels::Strides& value_strides, const Shape& grid) {
-  const int last = grid.ndim() - 1;
-  const auto n = last < 0 ? 1 : grid[last];
-  const auto rows = n == 0 ? 0 : grid.size() / n;
-  const auto target_step = last < 0 ? 0 : target_strides[static_cast<std::size_t>(last)];
-  const auto value_step = last < 0 ? 0 : value_strides[static_cast<std::size_t>(last)];
-  for (std::int64_t row = 0; row < rows; ++row) {
-    std::int64_t rest = row, t = 0, v = 0;
-    for (int axis = last - 1; axis >= 0; --axis) {
-      const auto i = rest % grid[axis];
-      t += i * target_strides[static_cast<std::size_t>(axis)];
-      v += i * value_strides[static_cast<std::size_t>(axis)];
-      rest /= grid[axis];
-    }
-    for (std::int64_t k = 0; k < n; ++k) target[t + k * target_step] += value[v + k * value_step];
-  }
+/// The places as an array on the current device: one, where no arrays index.
+inline Array places_of(const Selection& selection) {
+  if (selection.places.empty() && selection.places_shape.ndim() == 0) return zeros({1}, int64);
+  return array_from(selection.places);
+}
+inline kernels::PlacedGrid placed_grid(const Selection& s, const std::int64_t* places, std::int64_t count) {
+  return {places, count, s.place_step, s.grid, s.grid_strides, s.result_strides};
 }
 
 /// y[selection] += value, with repetitions added up.
 inline void scatter_into(Array& y, const Selection& selection, const Array& value) {
+  const Array places = places_of(selection);
   visit_float(y.dtype(), "get_item", [&]<class T>(std::type_identity<T>) {
-    T* target = y.data<T>();
-    const T* source = value.data<T>();
-    selection.for_each_place([&](std::int64_t to, std::int64_t from) {
-      add_strided(target + to, selection.grid_strides, source + from, selection.result_strides, selection.grid);
-    });
+    kernels::scatter_places(y.data<T>() + selection.base, value.data<T>(),
+                            placed_grid(selection, std::as_const(places).data<std::int64_t>(), places.size()));
   });
 }
 
@@ -263,11 +245,14 @@ struct GetItem final : FunctionNode {
     }
     Array y(selection.shape, x[0].dtype(), x[0].device());
     if (y.size() == 0) return {y};
-    const auto item = static_cast<std::int64_t>(itemsize(y.dtype()));
-    selection.for_each_place([&](std::int64_t from, std::int64_t to) {
-      kernels::copy_strided(y.bytes() + to * item, selection.result_strides, x[0].bytes() + from * item,
-                            selection.grid_strides, selection.grid, itemsize(y.dtype()));
-    });
+    const std::size_t item = itemsize(y.dtype());
+    const std::byte* const from = x[0].bytes() + selection.base * static_cast<std::int64_t>(item);
+    if (selection.places.empty()) {
+      kernels::copy_strided(y.bytes(), selection.result_strides, from, selection.grid_strides, selection.grid, item);
+    } else {
+      const Array places = places_of(selection);
+      kernels::gather_places(y.bytes(), from, item, placed_grid(selection, places.data<std::int64_t>(), places.size()));
+    }
     return {y};
   }
   inline Variables backward(const Variables& gy) override;
@@ -303,7 +288,8 @@ struct GetItemGrad final : FunctionNode {
       : target(shape), index(selected.begin(), selected.end()) {}
   std::string_view name() const override { return "GetItemGrad"; }
   Arrays forward(std::span<const Array> gy) override {
-    Array gx = zeros(target, gy[0].dtype());
+    Array gx(target, gy[0].dtype(), gy[0].device());
+    gx.fill(0);
     scatter_into(gx, Selection(target, index), gy[0]);
     return {gx};
   }

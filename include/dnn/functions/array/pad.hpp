@@ -27,7 +27,8 @@ struct Pad final : FunctionNode {
       const auto [before, after] = width[static_cast<std::size_t>(i)];
       shape = shape.with(i, before + shape[i] + after);
     }
-    Array y = full(shape, value, x[0].dtype());
+    Array y(shape, x[0].dtype(), x[0].device());
+    y.fill(value);
     const auto strides = strides_of(shape);
     std::int64_t begin = 0;
     for (int i = 0; i < shape.ndim(); ++i)

@@ -12,7 +12,8 @@ inline Variable select_item(const Variable& x, const Array& t) {
   DNN_EXPECT("select_item", x.ndim() == 2);
   DNN_EXPECT("select_item", t.shape() == x.shape().slice(0, 1));
   if (is_float(t.dtype()) || t.dtype() == boolean) throw DTypeError("[select_item] t holds integers, not ", t);
-  const Array columns = t.to(int64);
+  const Array columns = t.to(int64).to(Device{});
+  const UsingDevice host(Device{});
   for (std::int64_t i = 0; i < t.size(); ++i) {
     const auto column = columns.data<std::int64_t>()[i];
     if (column < 0 || column >= x.shape()[1]) {

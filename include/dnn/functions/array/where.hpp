@@ -24,7 +24,7 @@ namespace nodes {
 
 struct Choose {
   template <class V>
-  V operator()(V a, V b, V condition) const {
+  constexpr V operator()(V a, V b, V condition) const {
     return where(condition != V(0), a, b);
   }
 };
@@ -69,9 +69,11 @@ inline Variable where(const Array& condition, const Variable& a, const Variable&
 }
 /// The number takes the dtype of the other operand.
 inline Variable where(const Array& condition, const Variable& a, double b) {
+  const UsingDevice here(condition.device());
   return where(condition, a, full({}, b, a.dtype()));
 }
 inline Variable where(const Array& condition, double a, const Variable& b) {
+  const UsingDevice here(condition.device());
   return where(condition, full({}, a, b.dtype()), b);
 }
 

@@ -1,19 +1,44 @@
 /// Table lookup: a row of W for every id.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
-#include <cstring>
 #include <optional>
 #include <span>
 #include <string_view>
 
 #include "dnn/autograd/apply.hpp"
 #include "dnn/functions/labels.hpp"
+#include "dnn/kernels/for_each_index.hpp"
+#include "dnn/kernels/gather.hpp"
 
 namespace dnn::inline DNN_ABI::inline functions {
 
 namespace nodes {
+
+/// Where the row of an id begins in W.
+struct RowStart {
+  std::int64_t* starts;
+  const std::int64_t* ids;
+  std::int64_t width;
+  LabelRange range;
+
+  DNN_HD void operator()(std::int64_t i) const {
+    using kernels::PlacedGrid;
+    const std::int64_t id = ids[i];
+    starts[i] = range.ignores(id) ? PlacedGrid::zeros : range.holds(id) ? id * width : PlacedGrid::unknown;
+  }
+};
+inline Array row_starts(const Array& ids, const Shape& W, std::optional<std::int64_t> ignore_label) {
+  Array starts(ids.shape(), int64, ids.device());
+  kernels::for_each_index(
+      "embed_id", ids.size(), 32768,
+      RowStart{starts.data<std::int64_t>(), ids.data<std::int64_t>(), W[1], LabelRange(W[0], ignore_label)});
+  return starts;
+}
+/// Rows of W there, one after the other in another array.
+inline kernels::PlacedGrid rows_at(const Array& starts, std::int64_t width) {
+  return {starts.data<std::int64_t>(), starts.size(), width, Shape{width}, {1}, {1}};
+}
 
 class EmbedID final : public FunctionNode {
  public:
@@ -27,16 +52,8 @@ class EmbedID final : public FunctionNode {
   Arrays forward(std::span<const Array> inputs) override {
     const Array& W = inputs[0];
     Array y(ids_.shape().with_inserted(ids_.ndim(), W.shape()[1]), W.dtype(), W.device());
-    const auto row = static_cast<std::size_t>(W.shape()[1]) * itemsize(W.dtype());
-    std::byte* out = y.bytes();
-    for (const auto id : ids_.span<std::int64_t>()) {
-      if (ignore_label_ && id == *ignore_label_) {
-        std::memset(out, 0, row);
-      } else {
-        std::memcpy(out, W.bytes() + static_cast<std::size_t>(id) * row, row);
-      }
-      out += row;
-    }
+    const Array starts = row_starts(ids_, W.shape(), ignore_label_);
+    kernels::gather_places(y.bytes(), W.bytes(), itemsize(W.dtype()), rows_at(starts, W.shape()[1]));
     return {y};
   }
   inline Variables backward(const Variables& gy) override;
@@ -56,16 +73,9 @@ class EmbedIDGrad final : public FunctionNode {
     const Array& gy = inputs[0];
     Array gW(shape_, gy.dtype(), gy.device());
     gW.fill(0);
+    const Array starts = row_starts(ids_, shape_, ignore_label_);
     visit_float(gy.dtype(), "embed_id", [&]<class T>(std::type_identity<T>) {
-      const T* in = gy.data<T>();
-      const auto width = shape_[1];
-      for (const auto id : ids_.span<std::int64_t>()) {
-        if (!ignore_label_ || id != *ignore_label_) {
-          T* out = gW.data<T>() + id * width;
-          for (std::int64_t i = 0; i < width; ++i) out[i] += in[i];
-        }
-        in += width;
-      }
+      kernels::scatter_places(gW.data<T>(), gy.data<T>(), rows_at(starts, shape_[1]));
     });
     return {gW};
   }
@@ -87,7 +97,7 @@ inline Variables EmbedID::backward(const Variables& gy) {
 /// result is 0 and no gradient flows. Throws ArgumentError naming the first id out of range, DTypeError unless x is
 /// integer.
 inline Variable embed_id(const Array& x, const Variable& W, std::optional<std::int64_t> ignore_label = {}) {
-  return call(make_ref<nodes::EmbedID>(nodes::labels_of("embed_id", x), ignore_label), W);
+  return call(make_ref<nodes::EmbedID>(nodes::labels_of("embed_id", x, W.device()), ignore_label), W);
 }
 
 }  // namespace dnn::inline DNN_ABI::inline functions

@@ -8,6 +8,7 @@
 
 #include "dnn/autograd/apply.hpp"
 #include "dnn/functions/math/sum_to.hpp"
+#include "dnn/kernels/copy.hpp"
 #include "dnn/kernels/gemm.hpp"
 
 namespace dnn::inline DNN_ABI::inline functions {

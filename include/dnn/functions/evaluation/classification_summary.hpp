@@ -33,8 +33,11 @@ struct ClassificationSummary {
 inline ClassificationSummary classification_summary(const Variable& y, const Array& t,
                                                     const ClassificationSummaryOptions& options = {}) {
   constexpr std::string_view op = "classification_summary";
-  const Array labels = nodes::labels_of(op, t);
-  const Array predicted = nodes::predicted_classes(op, y.array(), labels);
+  const Device device = y.device();
+  const Array given = nodes::labels_of(op, t, device);
+  // Counted on the host.
+  const Array labels = given.to(Device{}), predicted = nodes::predicted_classes(op, y.array(), given).to(Device{});
+  const UsingDevice host(Device{});
   const auto label = std::as_const(labels).span<std::int64_t>();
   std::int64_t classes = 0;
   for (const auto l : label) classes = l == options.ignore_label ? classes : std::max(classes, l + 1);
@@ -61,7 +64,7 @@ inline ClassificationSummary classification_summary(const Variable& y, const Arr
     recall.data<double>()[c] = r;
     fbeta.data<double>()[c] = (1 + square) * p * r / (square * p + r);
   }
-  return {precision, recall, fbeta, support};
+  return {precision.to(device), recall.to(device), fbeta.to(device), support.to(device)};
 }
 
 /// (precision, support), (recall, support), (F1, support) of every class: parts of classification_summary.

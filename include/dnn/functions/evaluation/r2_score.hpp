@@ -5,7 +5,11 @@
 
 #include "dnn/array/factories.hpp"
 #include "dnn/autograd/variable.hpp"
+#include "dnn/core/config.hpp"
 #include "dnn/core/expect.hpp"
+#include "dnn/functions/array/where.hpp"
+#include "dnn/functions/math/average.hpp"
+#include "dnn/functions/math/comparison.hpp"
 
 namespace dnn::inline DNN_ABI::inline functions {
 
@@ -20,26 +24,13 @@ inline Variable r2_score(const Variable& pred, const Variable& truth,
   DNN_EXPECT("r2_score", pred.dtype() == truth.dtype());
   DNN_EXPECT("r2_score", pred.shape() == truth.shape());
   DNN_EXPECT("r2_score", pred.ndim() >= 1);
-  const Array p = pred.array().to(float64), t = truth.array().to(float64);
-  const auto rows = p.shape()[0], columns = p.shape().without(0).size();
-  Array scores(p.shape().without(0), float64);
-  double total = 0;
-  for (std::int64_t c = 0; c < columns; ++c) {
-    const double *guess = p.data<double>() + c, *fact = t.data<double>() + c;
-    double mean = 0, residual = 0, variance = 0;
-    for (std::int64_t r = 0; r < rows; ++r) mean += fact[r * columns];
-    mean /= static_cast<double>(rows);
-    for (std::int64_t r = 0; r < rows; ++r) {
-      const double a = guess[r * columns] - fact[r * columns], b = fact[r * columns] - mean;
-      residual += a * a;
-      variance += b * b;
-    }
-    const double score = variance == 0 ? 0 : 1 - residual / variance;
-    scores.data<double>()[c] = score;
-    total += score;
-  }
-  if (multioutput == MultiOutput::raw_values) return scores.to(pred.dtype());
-  return full({}, total / static_cast<double>(columns), pred.dtype());
+  const auto mode = no_backprop_mode();
+  const Variable p = pred.array().to(float64), t = truth.array().to(float64);
+  const Variable a = p - t, b = t - average(t, 0, true);
+  const Variable residual = sum(a * a, 0), variance = sum(b * b, 0);
+  const Variable scores = where(variance == 0, 0.0, 1 - residual / variance);
+  const Variable result = multioutput == MultiOutput::raw_values ? scores : average(scores);
+  return result.array().to(pred.dtype());
 }
 
 }  // namespace dnn::inline DNN_ABI::inline functions

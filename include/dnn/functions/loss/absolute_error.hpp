@@ -16,11 +16,11 @@ struct AbsoluteError {
   static constexpr Retain retain = Retain::inputs;
 
   template <class V>
-  V forward(V x0, V x1) const {
+  constexpr V forward(V x0, V x1) const {
     return abs(x0 - x1);
   }
   template <int I, class V>
-  V grad(V gy, V x0, V x1, V) const {
+  constexpr V grad(V gy, V x0, V x1, V) const {
     const V g = where(x0 > x1, gy, where(x0 < x1, -gy, 0));
     if constexpr (I == 0) return g;
     else return -g;

@@ -16,11 +16,11 @@ struct BernoulliNLL {
   static constexpr Retain retain = Retain::inputs;
 
   template <class V>
-  V forward(V x, V y) const {
+  constexpr V forward(V x, V y) const {
     return maximum(y, 0) + log1p(exp(-abs(y))) - x * y;
   }
   template <int I, class V>
-  V grad(V gy, V x, V y, V) const {
+  constexpr V grad(V gy, V x, V y, V) const {
     if constexpr (I == 0) return -gy * y;
     else return gy * (tanh(y * 0.5) * 0.5 + 0.5 - x);
   }

@@ -16,11 +16,11 @@ struct GaussianKLDivergence {
   static constexpr Retain retain = Retain::inputs;
 
   template <class V>
-  V forward(V mean, V ln_var) const {
+  constexpr V forward(V mean, V ln_var) const {
     return (mean * mean + exp(ln_var) - ln_var - 1) * 0.5;
   }
   template <int I, class V>
-  V grad(V gy, V mean, V ln_var, V) const {
+  constexpr V grad(V gy, V mean, V ln_var, V) const {
     if constexpr (I == 0) return gy * mean;
     else return gy * (exp(ln_var) - 1) * 0.5;
   }

@@ -16,13 +16,13 @@ struct GaussianNLL {
   static constexpr Retain retain = Retain::inputs;
 
   template <class V>
-  V forward(V x, V mean, V ln_var) const {
+  constexpr V forward(V x, V mean, V ln_var) const {
     constexpr double log_2_pi = 1.8378770664093453;
     const V d = x - mean;
     return (ln_var + log_2_pi + d * d * exp(-ln_var)) * 0.5;
   }
   template <int I, class V>
-  V grad(V gy, V x, V mean, V ln_var, V) const {
+  constexpr V grad(V gy, V x, V mean, V ln_var, V) const {
     const V d = x - mean;
     if constexpr (I == 0) return gy * d * exp(-ln_var);
     else if constexpr (I == 1) return -gy * d * exp(-ln_var);

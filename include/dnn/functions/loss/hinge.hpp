@@ -29,14 +29,28 @@ struct Hinge {
   bool squared;
 
   template <class V>
-  V forward(V x, V s) const {
+  constexpr V forward(V x, V s) const {
     const V margin = 1 - s * x, loss = where(margin < 0, 0, margin);
     return squared ? loss * loss : loss;
   }
   template <int I, class V>
-  V grad(V gy, V x, V s, V) const {
+  constexpr V grad(V gy, V x, V s, V) const {
     const V margin = 1 - s * x, slope = I == 0 ? -gy * s : -gy * x;
     return where(margin > 0, squared ? slope * margin * 2 : slope, 0);
+  }
+};
+
+/// 1 at the label of each row, -1 elsewhere; NaN in the row of a label that is no class.
+template <class T>
+struct HingeSigns {
+  T* signs;
+  const std::int64_t* labels;
+  std::int64_t classes;
+
+  DNN_HD void operator()(std::int64_t i) const {
+    const std::int64_t label = labels[i / classes];
+    const bool known = label >= 0 && label < classes;
+    signs[i] = !known ? std::numeric_limits<T>::quiet_NaN() : label == i % classes ? T(1) : T(-1);
   }
 };
 
@@ -45,15 +59,16 @@ struct Hinge {
 /// One-vs-rest hinge loss max(0, 1 - s x) of scores x (N, C), s = 1 for the class t[n] and -1 for the others; squared
 /// with L2. mean divides the sum by N. Throws ArgumentError for a label out of range or shapes that do not fit.
 inline Variable hinge(const Variable& x, const Array& t, const HingeOptions& options = {}) {
-  const Array labels = nodes::labels_of("hinge", t);
+  const Array labels = nodes::labels_of("hinge", t, x.device());
   DNN_EXPECT("hinge", x.ndim() == 2);
   DNN_EXPECT("hinge", t.shape() == x.shape().without(1));
   nodes::check_labels("hinge", labels, x.shape()[1]);
   if (options.reduce != Reduce::mean && options.reduce != Reduce::no) nodes::unknown_reduction("hinge", "mean, no");
-  Array signs = full(x.shape(), -1, compute_dtype(x.dtype()));
+  const UsingDevice here(x.device());
+  Array signs(x.shape(), compute_dtype(x.dtype()));
   visit_float(signs.dtype(), "hinge", [&]<class T>(std::type_identity<T>) {
-    T* row = signs.data<T>();
-    for (const auto label : labels.span<std::int64_t>()) row[label] = 1, row += x.shape()[1];
+    kernels::for_each_index("hinge", signs.size(), 32768,
+                            nodes::HingeSigns<T>{signs.data<T>(), labels.data<std::int64_t>(), x.shape()[1]});
   });
   const Variable losses = elementwise(nodes::Hinge{options.norm == HingeNorm::L2}, x, signs.to(x.dtype()));
   if (options.reduce == Reduce::no) return losses;

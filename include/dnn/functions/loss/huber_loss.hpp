@@ -18,12 +18,12 @@ struct HuberLoss {
   double delta;
 
   template <class V>
-  V forward(V x, V t) const {
+  constexpr V forward(V x, V t) const {
     const V distance = abs(x - t);
     return where(distance > delta, (distance - delta / 2) * delta, distance * distance * 0.5);
   }
   template <int I, class V>
-  V grad(V gy, V x, V t, V) const {
+  constexpr V grad(V gy, V x, V t, V) const {
     const V d = I == 0 ? x - t : t - x;
     return where(d > delta, gy * delta, where(d < -delta, gy * -delta, gy * d));
   }

@@ -26,11 +26,11 @@ struct SigmoidCrossEntropy {
   static constexpr Retain retain = Retain::inputs;
 
   template <class V>
-  V forward(V x, V t) const {
+  constexpr V forward(V x, V t) const {
     return where(t == -1, 0, maximum(x, 0) - x * t + log1p(exp(-abs(x))));
   }
   template <int I, class V>
-  V grad(V gy, V x, V t, V) const {
+  constexpr V grad(V gy, V x, V t, V) const {
     if constexpr (I == 0) return where(t == -1, 0, gy * (tanh(x * 0.5) * 0.5 + 0.5 - t));
     else return where(t == -1, 0, -gy * x);
   }
@@ -47,21 +47,18 @@ struct SigmoidCrossEntropy {
 /// differ.
 inline Variable sigmoid_cross_entropy(const Variable& x, const Array& t,
                                       const SigmoidCrossEntropyOptions& options = {}) {
-  const Array labels = nodes::labels_of("sigmoid_cross_entropy", t);
+  const Array labels = nodes::labels_of("sigmoid_cross_entropy", t, x.device());
   DNN_EXPECT("sigmoid_cross_entropy", t.shape() == x.shape());
   nodes::check_labels("sigmoid_cross_entropy", labels, 2, -1);
   if (options.reduce != Reduce::mean && options.reduce != Reduce::no) {
     nodes::unknown_reduction("sigmoid_cross_entropy", "mean, no");
   }
-  const Variable losses = elementwise(nodes::SigmoidCrossEntropy{}, x, labels.to(x.dtype()));
+  if (!is_float(x.dtype())) throw DTypeError("[sigmoid_cross_entropy] takes a float dtype, not ", x.dtype());
+  const auto [targets, counted] = nodes::binary_targets(labels, x.dtype());
+  const Variable losses = elementwise(nodes::SigmoidCrossEntropy{}, x, targets);
   if (options.reduce == Reduce::no) return losses;
-  std::int64_t count = 0;
-  if (options.normalize) {
-    for (const auto label : labels.span<std::int64_t>()) count += label != -1;
-  } else {
-    count = x.length();
-  }
-  return sum(losses) * (1.0 / static_cast<double>(std::max<std::int64_t>(count, 1)));
+  if (options.normalize) return sum(losses) * nodes::inverse_count(counted, x.dtype());
+  return sum(losses) * (1.0 / static_cast<double>(std::max<std::int64_t>(x.length(), 1)));
 }
 
 }  // namespace dnn::inline DNN_ABI::inline functions

@@ -6,9 +6,11 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include "dnn/autograd/apply.hpp"
 #include "dnn/functions/array/where.hpp"
@@ -18,6 +20,7 @@
 #include "dnn/functions/math/comparison.hpp"
 #include "dnn/functions/math/log.hpp"
 #include "dnn/functions/math/logsumexp.hpp"
+#include "dnn/kernels/for_each_index.hpp"
 #include "dnn/kernels/softmax.hpp"
 
 namespace dnn::inline DNN_ABI::inline functions {
@@ -81,8 +84,9 @@ class SoftmaxCrossEntropy final : public FunctionNode {
     DNN_EXPECT(op, x.ndim() >= 2);
     if (options_.reduce != Reduce::mean && options_.reduce != Reduce::no) unknown_reduction(op, "mean, no");
     if (soft()) {
-      if (t_.shape() == x.shape().without(1)) labels_of(op, t_);  // throws: labels, but of a float dtype
+      if (t_.shape() == x.shape().without(1)) labels_of(op, t_, x.device());  // throws: labels, but of a float dtype
       DNN_EXPECT(op, t_.shape() == x.shape());
+      DNN_EXPECT(op, t_.device() == x.device());
       DNN_EXPECT(op, !options_.class_weight.defined());
       return;
     }
@@ -91,6 +95,7 @@ class SoftmaxCrossEntropy final : public FunctionNode {
     if (options_.class_weight.defined()) {
       DNN_EXPECT(op, options_.class_weight.shape() == Shape({x.shape()[1]}));
       DNN_EXPECT(op, is_float(options_.class_weight.dtype()));
+      DNN_EXPECT(op, options_.class_weight.device() == x.device());
     }
   }
 
@@ -106,16 +111,12 @@ class SoftmaxCrossEntropy final : public FunctionNode {
     const auto inner = outer * classes == 0 ? 0 : x.size() / (outer * classes);
     visit_float(x.dtype(), name(), [&]<class T>(std::type_identity<T>) {
       const T* data = x.data<T>();
-      const T *largest = largest_.data<T>(), *log_sum = log_sum_.data<T>(), *factor = factors_.data<T>();
       kernels::log_sum_exp(data, outer, classes, inner, largest_.data<T>(), log_sum_.data<T>());
       if (soft()) return;
-      T* loss = losses.data<T>();
-      const std::int64_t* label = std::as_const(t_).data<std::int64_t>();
-      for (std::int64_t i = 0; i < losses.size(); ++i) {
-        // The largest is subtracted first: the difference is exact where it is small.
-        loss[i] =
-            factor[i] == 0 ? T(0) : factor[i] * ((largest[i] - data[at(label[i], i, classes, inner)]) + log_sum[i]);
-      }
+      kernels::for_each_index(
+          "softmax_cross_entropy", losses.size(), 8192,
+          Loss<T>{losses.data<T>(), data, std::as_const(largest_).data<T>(), std::as_const(log_sum_).data<T>(),
+                  std::as_const(factors_).data<T>(), positions(classes, inner)});
     });
     if (soft()) {
       Array terms(x.shape(), x.dtype(), x.device());
@@ -148,13 +149,9 @@ class SoftmaxCrossEntropy final : public FunctionNode {
           Gradient{}, wide.bytes(), wide.dtype(), wide.shape(),
           std::array{x.operand(), largest_.operand(), log_sum_.operand(), factors_.operand(), wide_g.operand()});
       visit_float(wide.dtype(), name(), [&]<class T>(std::type_identity<T>) {
-        T* out = wide.data<T>();
-        const T *factor = std::as_const(factors_).template data<T>(), *up = wide_g.data<T>();
-        const bool single = wide_g.size() == 1;
-        const std::int64_t* label = std::as_const(t_).data<std::int64_t>();
-        for (std::int64_t i = 0; i < factors_.size(); ++i) {
-          if (factor[i] != 0) out[at(label[i], i, classes, inner)] -= factor[i] * up[single ? 0 : i];
-        }
+        kernels::for_each_index("softmax_cross_entropy_gradient", factors_.size(), 8192,
+                                LabelGradient<T>{wide.data<T>(), std::as_const(factors_).template data<T>(),
+                                                 wide_g.data<T>(), wide_g.size() == 1, positions(classes, inner)});
       });
       if (!wide.shares_storage(gx)) gx.assign(wide);
     }
@@ -169,51 +166,62 @@ class SoftmaxCrossEntropy final : public FunctionNode {
   Array factors(const Array& x) const {
     const DType compute = compute_dtype(x.dtype());
     Array out(x.shape().with(1, 1), compute, x.device());
-    std::int64_t count = soft() ? out.size() : 0;
-    const Array weights = options_.class_weight.defined() ? options_.class_weight.to(compute) : Array{};
-    visit_float(compute, name(), [&]<class T>(std::type_identity<T>) {
-      T* factor = out.data<T>();
-      if (soft()) return out.fill(1);
-      const T* weight = weights.defined() ? weights.data<T>() : nullptr;
-      for (const auto label : t_.span<std::int64_t>()) {
-        const bool valid = !options_.ignore_label || label != *options_.ignore_label;
-        *factor++ = !valid ? T(0) : weight ? weight[label] : T(1);
-        count += valid;
-      }
-    });
+    Array counted;  // 1 for every valid label
+    if (soft()) {
+      out.fill(1);
+    } else {
+      const Array weights = options_.class_weight.defined() ? options_.class_weight.to(compute) : Array{};
+      counted = Array(out.shape(), float64, x.device());
+      visit_float(compute, name(), [&]<class T>(std::type_identity<T>) {
+        const LabelRange range(x.shape()[1], options_.ignore_label);
+        kernels::for_each_index("softmax_cross_entropy", out.size(), 32768,
+                                Factor<T>{out.data<T>(), counted.data<double>(), std::as_const(t_).data<std::int64_t>(),
+                                          weights.defined() ? weights.data<T>() : nullptr, range});
+      });
+    }
     if (options_.reduce != Reduce::mean) return out;
-    if (!soft() && !options_.normalize) count = x.shape()[0];
-    const double scale = 1.0 / static_cast<double>(std::max<std::int64_t>(count, 1));
     Array scaled(out.shape(), compute, x.device());
-    kernels::elementwise(Scale{scale}, scaled.bytes(), compute, out.shape(), std::array{out.operand()});
+    if (!soft() && options_.normalize) {
+      const Array scale = inverse_count(counted, compute);
+      kernels::elementwise(Product{}, scaled.bytes(), compute, out.shape(), std::array{out.operand(), scale.operand()});
+    } else {
+      const auto count = std::max<std::int64_t>(soft() ? out.size() : x.shape()[0], 1);
+      kernels::elementwise(Scale{1.0 / static_cast<double>(count)}, scaled.bytes(), compute, out.shape(),
+                           std::array{out.operand()});
+    }
     return scaled;
   }
 
- private:
+  struct Product {
+    template <class V>
+    constexpr V operator()(V a, V b) const {
+      return a * b;
+    }
+  };
   struct Scale {
     double by;
     template <class V>
-    V operator()(V x) const {
+    constexpr V operator()(V x) const {
       return x * by;
     }
   };
   /// factor gy softmax(x): the hard labels are subtracted afterwards.
   struct Gradient {
     template <class V>
-    V operator()(V x, V largest, V log_sum, V factor, V gy) const {
+    constexpr V operator()(V x, V largest, V log_sum, V factor, V gy) const {
       return where(factor == 0, 0, exp((x - largest) - log_sum) * factor * gy);
     }
   };
   struct SoftGradient {
     template <class V>
-    V operator()(V x, V largest, V log_sum, V factor, V gy, V t) const {
+    constexpr V operator()(V x, V largest, V log_sum, V factor, V gy, V t) const {
       return (exp((x - largest) - log_sum) - t) * factor * gy;
     }
   };
   struct SoftLoss {
     bool kl_divergence;
     template <class V>
-    V operator()(V x, V largest, V log_sum, V factor, V t) const {
+    constexpr V operator()(V x, V largest, V log_sum, V factor, V t) const {
       V log_ratio = (largest - x) + log_sum;
       if (kl_divergence) log_ratio = log_ratio + log(t + soft_target_epsilon);
       return t * log_ratio * factor;
@@ -221,9 +229,60 @@ class SoftmaxCrossEntropy final : public FunctionNode {
   };
   static constexpr double soft_target_epsilon = 1e-7;  // keeps log(0) out
 
-  /// Where class `label` of position i lies in x.
-  static std::int64_t at(std::int64_t label, std::int64_t i, std::int64_t classes, std::int64_t inner) noexcept {
-    return (i / inner * classes + label) * inner + i % inner;
+  /// The labels, and where in x their classes lie.
+  struct Positions {
+    const std::int64_t* labels;
+    std::int64_t classes, inner;
+
+    DNN_HD bool known(std::int64_t i) const { return labels[i] >= 0 && labels[i] < classes; }
+    DNN_HD std::int64_t at(std::int64_t i) const { return (i / inner * classes + labels[i]) * inner + i % inner; }
+  };
+  template <class T>
+  struct Factor {
+    T* factors;
+    double* counted;
+    const std::int64_t* labels;
+    const T* weights;
+    LabelRange range;
+
+    DNN_HD void operator()(std::int64_t i) const {
+      const std::int64_t label = labels[i];
+      const bool valid = !range.ignores(label);
+      counted[i] = valid ? 1 : 0;
+      factors[i] = !valid                ? T(0)
+                   : !range.holds(label) ? std::numeric_limits<T>::quiet_NaN()
+                   : weights             ? weights[label]
+                                         : T(1);
+    }
+  };
+  template <class T>
+  struct Loss {
+    T* losses;
+    const T *x, *largest, *log_sum, *factors;
+    Positions positions;
+
+    DNN_HD void operator()(std::int64_t i) const {
+      const T factor = factors[i];
+      // The largest is subtracted first: the difference is exact where it is small.
+      losses[i] =
+          factor == 0 || !positions.known(i) ? factor : factor * ((largest[i] - x[positions.at(i)]) + log_sum[i]);
+    }
+  };
+  template <class T>
+  struct LabelGradient {
+    T* gx;
+    const T *factors, *gy;
+    bool single;  // gy is one number
+    Positions positions;
+
+    DNN_HD void operator()(std::int64_t i) const {
+      if (factors[i] != 0 && positions.known(i)) gx[positions.at(i)] -= factors[i] * gy[single ? 0 : i];
+    }
+  };
+
+ private:
+  Positions positions(std::int64_t classes, std::int64_t inner) const {
+    return {std::as_const(t_).data<std::int64_t>(), classes, inner};
   }
 
   Array t_;
@@ -274,7 +333,8 @@ inline DoubleBackprop::DoubleBackprop(bool enable) noexcept
 /// fit; a second backward throws GradientError unless enable_double_backprop is set.
 inline Variable softmax_cross_entropy(const Variable& x, const Array& t,
                                       const SoftmaxCrossEntropyOptions& options = {}) {
-  const Array target = t.defined() && is_float(t.dtype()) ? t : nodes::labels_of("softmax_cross_entropy", t);
+  const Array target =
+      t.defined() && is_float(t.dtype()) ? t : nodes::labels_of("softmax_cross_entropy", t, x.device());
   if (options.enable_double_backprop) return options.enable_double_backprop.loss(x, target, options);
   return call(make_ref<nodes::SoftmaxCrossEntropy>(target, options), x);
 }

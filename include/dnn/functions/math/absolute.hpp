@@ -16,11 +16,11 @@ struct Absolute {
   static constexpr Retain retain = Retain::inputs;
 
   template <class V>
-  V forward(V x) const {
+  constexpr V forward(V x) const {
     return abs(x);
   }
   template <int I, class V>
-  V grad(V gy, V x, V) const {
+  constexpr V grad(V gy, V x, V) const {
     return where(x > 0, gy, where(x < 0, -gy, 0));
   }
 };

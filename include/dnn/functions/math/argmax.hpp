@@ -12,13 +12,13 @@ namespace nodes {
 
 struct Greater {
   template <class T>
-  bool operator()(T a, T b) const {
+  constexpr bool operator()(T a, T b) const {
     return a > b;
   }
 };
 struct Less {
   template <class T>
-  bool operator()(T a, T b) const {
+  constexpr bool operator()(T a, T b) const {
     return a < b;
   }
 };
@@ -30,7 +30,8 @@ Array arg_extreme(std::string_view op, const Array& x, std::optional<int> axis) 
   const Shape& shape = flat.shape();
   if (shape[over] == 0) throw ArgumentError("[", op, "] nothing to choose from along axis ", over, " of ", x);
   const auto outer = shape.slice(0, over).size(), inner = shape.slice(over + 1, shape.ndim()).size();
-  Array y(shape.without(over), int32, x.device());
+  const UsingDevice here(x.device());
+  Array y(shape.without(over), int32);
   const auto run = [&]<class T>(std::type_identity<T>, const Array& values) {
     kernels::arg_reduce<Better>(y.data<std::int32_t>(), values.data<T>(), outer, shape[over], inner);
   };

@@ -37,11 +37,11 @@ struct Add {
   static constexpr bool integers = true;
 
   template <class V>
-  V forward(V a, V b) const {
+  constexpr V forward(V a, V b) const {
     return a + b;
   }
   template <int I, class V>
-  V grad(V gy, V, V, V) const {
+  constexpr V grad(V gy, V, V, V) const {
     return gy;
   }
 };
@@ -52,11 +52,11 @@ struct Sub {
   static constexpr bool integers = true;
 
   template <class V>
-  V forward(V a, V b) const {
+  constexpr V forward(V a, V b) const {
     return a - b;
   }
   template <int I, class V>
-  V grad(V gy, V, V, V) const {
+  constexpr V grad(V gy, V, V, V) const {
     if constexpr (I == 0) return gy;
     else return -gy;
   }
@@ -68,11 +68,11 @@ struct Mul {
   static constexpr bool integers = true;
 
   template <class V>
-  V forward(V a, V b) const {
+  constexpr V forward(V a, V b) const {
     return a * b;
   }
   template <int I, class V>
-  V grad(V gy, V a, V b, V) const {
+  constexpr V grad(V gy, V a, V b, V) const {
     if constexpr (I == 0) return gy * b;
     else return gy * a;
   }
@@ -83,11 +83,11 @@ struct Div {
   static constexpr Retain retain = Retain::inputs;
 
   template <class V>
-  V forward(V a, V b) const {
+  constexpr V forward(V a, V b) const {
     return a / b;
   }
   template <int I, class V>
-  V grad(V gy, V a, V b, V) const {
+  constexpr V grad(V gy, V a, V b, V) const {
     if constexpr (I == 0) return gy / b;
     else return -gy * a / (b * b);
   }
@@ -99,11 +99,11 @@ struct Neg {
   static constexpr bool integers = true;
 
   template <class V>
-  V forward(V x) const {
+  constexpr V forward(V x) const {
     return -x;
   }
   template <int I, class V>
-  V grad(V gy, V, V) const {
+  constexpr V grad(V gy, V, V) const {
     return -gy;
   }
 };
@@ -115,11 +115,11 @@ struct AddConstant {
   double value;
 
   template <class V>
-  V forward(V x) const {
+  constexpr V forward(V x) const {
     return x + value;
   }
   template <int I, class V>
-  V grad(V gy, V, V) const {
+  constexpr V grad(V gy, V, V) const {
     return gy;
   }
 };
@@ -131,11 +131,11 @@ struct SubFromConstant {
   double value;
 
   template <class V>
-  V forward(V x) const {
+  constexpr V forward(V x) const {
     return value - x;
   }
   template <int I, class V>
-  V grad(V gy, V, V) const {
+  constexpr V grad(V gy, V, V) const {
     return -gy;
   }
 };
@@ -147,11 +147,11 @@ struct MulConstant {
   double value;
 
   template <class V>
-  V forward(V x) const {
+  constexpr V forward(V x) const {
     return x * value;
   }
   template <int I, class V>
-  V grad(V gy, V, V) const {
+  constexpr V grad(V gy, V, V) const {
     return gy * value;
   }
 };
@@ -162,11 +162,11 @@ struct DivFromConstant {
   double value;
 
   template <class V>
-  V forward(V x) const {
+  constexpr V forward(V x) const {
     return value / x;
   }
   template <int I, class V>
-  V grad(V gy, V x, V) const {
+  constexpr V grad(V gy, V x, V) const {
     return -gy * value / (x * x);
   }
 };

@@ -18,11 +18,11 @@ struct Clip {
   double low, high;
 
   template <class V>
-  V forward(V x) const {
+  constexpr V forward(V x) const {
     return minimum(maximum(x, low), high);
   }
   template <int I, class V>
-  V grad(V gy, V x, V) const {
+  constexpr V grad(V gy, V x, V) const {
     return where((x >= low) & (x <= high), gy, 0);
   }
 };

@@ -24,7 +24,7 @@ struct Compare {
   Relation relation;
 
   template <class V>
-  V operator()(V a, V b) const {
+  constexpr V operator()(V a, V b) const {
     switch (relation) {
       case Relation::equal: return where(a == b, V(1), V(0));
       case Relation::not_equal: return where(a == b, V(0), V(1));
@@ -39,6 +39,7 @@ struct Compare {
 
 inline Array compare(Relation relation, const Array& a, const Array& b) {
   if (a.device() != b.device()) throw DeviceError("[compare] operands on ", a.device(), " and ", b.device());
+  const UsingDevice here(a.device());
   const DType common = promote(a.dtype(), b.dtype());
   const Array left = a.to(common), right = b.to(common);
   Array y(broadcast_shapes(a.shape(), b.shape(), "compare"), boolean, a.device());
@@ -50,6 +51,7 @@ inline Array compare(Relation relation, const Array& a, const Array& b) {
 
 /// The number as an array that can be compared with `x` exactly: 0.5 stays 0.5 beside integers.
 inline Array comparable(double number, const Array& x) {
+  const UsingDevice here(x.device());
   if (is_float(x.dtype())) return full({}, number, x.dtype());
   const bool whole = number == std::trunc(number) && std::abs(number) < 0x1p63;
   return full({}, number, whole ? int64 : float64);

@@ -14,11 +14,11 @@ struct Expm1 {
   static constexpr Retain retain = Retain::output;
 
   template <class V>
-  V forward(V x) const {
+  constexpr V forward(V x) const {
     return expm1(x);
   }
   template <int I, class V>
-  V grad(V gy, V, V y) const {
+  constexpr V grad(V gy, V, V y) const {
     return gy * (y + 1);
   }
 };

@@ -14,11 +14,11 @@ struct LinearInterpolate {
   static constexpr Retain retain = Retain::inputs;
 
   template <class V>
-  V forward(V p, V a, V b) const {
+  constexpr V forward(V p, V a, V b) const {
     return p * a + (1 - p) * b;
   }
   template <int I, class V>
-  V grad(V gy, V p, V a, V b, V) const {
+  constexpr V grad(V gy, V p, V a, V b, V) const {
     if constexpr (I == 0) return gy * (a - b);
     else if constexpr (I == 1) return gy * p;
     else return gy * (1 - p);

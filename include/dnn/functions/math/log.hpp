@@ -14,11 +14,11 @@ struct Log {
   static constexpr Retain retain = Retain::inputs;
 
   template <class V>
-  V forward(V x) const {
+  constexpr V forward(V x) const {
     return log(x);
   }
   template <int I, class V>
-  V grad(V gy, V x, V) const {
+  constexpr V grad(V gy, V x, V) const {
     return gy / x;
   }
 };

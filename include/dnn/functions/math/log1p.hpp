@@ -14,11 +14,11 @@ struct Log1p {
   static constexpr Retain retain = Retain::inputs;
 
   template <class V>
-  V forward(V x) const {
+  constexpr V forward(V x) const {
     return log1p(x);
   }
   template <int I, class V>
-  V grad(V gy, V x, V) const {
+  constexpr V grad(V gy, V x, V) const {
     return gy / (x + 1);
   }
 };

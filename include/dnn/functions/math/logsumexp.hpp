@@ -14,21 +14,21 @@ namespace nodes {
 
 struct FiniteOrZero {
   template <class V>
-  V operator()(V x) const {
+  constexpr V operator()(V x) const {
     return where(x - x == V(0), x, 0);
   }
 };
 
 struct ShiftedExp {
   template <class V>
-  V operator()(V x, V shift) const {
+  constexpr V operator()(V x, V shift) const {
     return exp(x - shift);
   }
 };
 
 struct ShiftedLog {
   template <class V>
-  V operator()(V total, V shift) const {
+  constexpr V operator()(V total, V shift) const {
     return log(total) + shift;
   }
 };

@@ -17,11 +17,11 @@ struct Maximum {
   static constexpr bool integers = true;
 
   template <class V>
-  V forward(V a, V b) const {
+  constexpr V forward(V a, V b) const {
     return maximum(a, b);
   }
   template <int I, class V>
-  V grad(V gy, V a, V b, V) const {
+  constexpr V grad(V gy, V a, V b, V) const {
     if constexpr (I == 0) return where(a >= b, gy, 0);
     else return where(a >= b, 0, gy);
   }

@@ -27,11 +27,11 @@ struct PowVarVar {
   static constexpr Retain retain = Retain::both;
 
   template <class V>
-  V forward(V a, V b) const {
+  constexpr V forward(V a, V b) const {
     return pow(a, b);
   }
   template <int I, class V>
-  V grad(V gy, V a, V b, V y) const {
+  constexpr V grad(V gy, V a, V b, V y) const {
     if constexpr (I == 0) return gy * b * pow(a, b - 1);
     // 0 to a positive power is 0 whatever the power: log(0) * 0 would be NaN.
     else return where((a == 0) & (b > 0), 0, gy * log(a) * y);
@@ -44,14 +44,14 @@ struct PowVarConst {
   double value;
 
   template <class V>
-  V forward(V x) const {
+  constexpr V forward(V x) const {
     if (value == 2) return x * x;
     if (value == -1) return 1 / x;
     if (value == 0.5) return sqrt(x);
     return pow(x, value);
   }
   template <int I, class V>
-  V grad(V gy, V x, V) const {
+  constexpr V grad(V gy, V x, V) const {
     if (value == 0) return gy * 0;
     if (value == 2) return gy * x * 2;
     return gy * value * pow(x, value - 1);
@@ -64,11 +64,11 @@ struct PowConstVar {
   double value;
 
   template <class V>
-  V forward(V x) const {
+  constexpr V forward(V x) const {
     return pow(V(value), x);
   }
   template <int I, class V>
-  V grad(V gy, V, V y) const {
+  constexpr V grad(V gy, V, V y) const {
     return gy * y * std::log(value);
   }
 };

@@ -18,11 +18,11 @@ struct Sin {
   static constexpr Retain retain = Retain::inputs;
 
   template <class V>
-  V forward(V x) const {
+  constexpr V forward(V x) const {
     return sin(x);
   }
   template <int I, class V>
-  V grad(V gy, V x, V) const {
+  constexpr V grad(V gy, V x, V) const {
     return gy * cos(x);
   }
 };
@@ -32,11 +32,11 @@ struct Cos {
   static constexpr Retain retain = Retain::inputs;
 
   template <class V>
-  V forward(V x) const {
+  constexpr V forward(V x) const {
     return cos(x);
   }
   template <int I, class V>
-  V grad(V gy, V x, V) const {
+  constexpr V grad(V gy, V x, V) const {
     return -(gy * sin(x));
   }
 };

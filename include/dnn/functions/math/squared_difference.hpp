@@ -15,12 +15,12 @@ struct SquaredDifference {
   static constexpr bool integers = true;
 
   template <class V>
-  V forward(V a, V b) const {
+  constexpr V forward(V a, V b) const {
     const V d = a - b;
     return d * d;
   }
   template <int I, class V>
-  V grad(V gy, V a, V b, V) const {
+  constexpr V grad(V gy, V a, V b, V) const {
     if constexpr (I == 0) return gy * (a - b) * 2;
     else return gy * (b - a) * 2;
   }

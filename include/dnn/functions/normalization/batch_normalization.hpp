@@ -74,6 +74,22 @@ class NormalizationNode : public FunctionNode {
   double eps_;
 };
 
+/// decay old + share new.
+struct Running {
+  double decay, share;
+  template <class V>
+  constexpr V operator()(V old, V batch) const {
+    return decay * old + share * batch;
+  }
+};
+struct FixedScale {
+  double eps;
+  template <class V>
+  constexpr V operator()(V gamma, V variance) const {
+    return gamma / sqrt(variance + eps);
+  }
+};
+
 class BatchNormalization final : public NormalizationNode {
  public:
   BatchNormalization(unsigned mask, const BatchNormalizationOptions& options)
@@ -98,7 +114,7 @@ class BatchNormalization final : public NormalizationNode {
     const Moments m = moments(v, x);
     update_running(v, m);
     mean_ = m.mean;
-    inv_std_ = per_channel(v, x.dtype(), [&](std::size_t c) { return 1 / std::sqrt(m.variance[c] + eps_); });
+    inv_std_ = per_channel(InverseStandardDeviation{eps_}, x.dtype(), {m.variance});
     const Array scale = fused(ChannelProduct{}, v.channel_shape(), {gamma.reshape(v.channel_shape()), inv_std_});
     return {fused(NormalizeForward{}, v.shape(), {x.reshape(v.shape()), mean_, scale, beta.reshape(v.channel_shape())})
                 .reshape(x.shape())};
@@ -111,22 +127,21 @@ class BatchNormalization final : public NormalizationNode {
     const DType compute = mean_.dtype();
     const Array wide_x = x.to(compute), wide_gy = gy[0].array().to(compute);
     const ChannelSums sums = channel_sums(v, wide_gy, wide_x, {}, mean_);
-    const Array inv_std = inv_std_.to(float64);
-    const double *inv = inv_std.data<double>(), m = v.count();
+    const double average = 1 / v.count();
     Variables gx(3);
     if (wanted(0)) {
       const Array scale =
           fused(ChannelProduct{}, v.channel_shape(), {gamma.to(compute).reshape(v.channel_shape()), inv_std_});
-      const Array offset = per_channel(v, compute, [&](std::size_t c) { return sums.sum[c] / m; });
-      const Array slope = per_channel(v, compute, [&](std::size_t c) { return sums.product[c] * inv[c] * inv[c] / m; });
+      const Array offset = per_channel(Times{average}, compute, {sums.sum});
+      const Array slope = per_channel(Slope{average}, compute, {sums.product, inv_std_});
       gx[0] = fused(NormalizeBackward{}, v.shape(),
                     {wide_gy.reshape(v.shape()), wide_x.reshape(v.shape()), mean_, scale, offset, slope})
                   .reshape(x.shape())
                   .to(x.dtype());
     }
     const auto shaped = [&](const Array& a, std::size_t i) { return a.reshape(gamma.shape()).to(inputs()[i]->dtype); };
-    if (wanted(1)) gx[1] = shaped(per_channel(v, compute, [&](std::size_t c) { return sums.product[c] * inv[c]; }), 1);
-    if (wanted(2)) gx[2] = shaped(per_channel(v, compute, [&](std::size_t c) { return sums.sum[c]; }), 2);
+    if (wanted(1)) gx[1] = shaped(per_channel(ChannelProduct{}, compute, {sums.product, inv_std_}), 1);
+    if (wanted(2)) gx[2] = shaped(sums.sum.to(compute), 2);
     return gx;
   }
 
@@ -153,17 +168,13 @@ class BatchNormalization final : public NormalizationNode {
 
   void update_running(const ChannelView& v, const Moments& batch) {
     const double m = v.count(), unbiased = m / std::max(m - 1, 1.0), decay = options_.decay;
-    const auto update = [&](Array& running, auto value) {
+    const auto update = [&](Array& running, const Array& value, double factor) {
       if (!running.defined()) return;
-      const Array old = running.to(float64);
-      const double* p = old.data<double>();
-      running.assign(per_channel(v, float64, [&](std::size_t c) {
-                       return decay * p[c] + (1 - decay) * value(c);
-                     }).reshape(running.shape()));
+      const Array old = running.to(float64).reshape(v.channel_shape());
+      running.assign(per_channel(Running{decay, (1 - decay) * factor}, float64, {old, value}).reshape(running.shape()));
     };
-    const Array means = batch.mean.to(float64);
-    update(options_.running_mean, [p = means.data<double>()](std::size_t c) { return p[c]; });
-    update(options_.running_var, [&](std::size_t c) { return unbiased * batch.variance[c]; });
+    update(options_.running_mean, batch.mean, 1);
+    update(options_.running_var, batch.variance, unbiased);
   }
 
   BatchNormalizationOptions options_;
@@ -180,10 +191,8 @@ class FixedBatchNormalization final : public NormalizationNode {
     retain_inputs({0, 1, 3, 4});
     const Array& x = in[0];
     const ChannelView v = view(x.shape());
-    const Array gamma = in[1].to(float64), var = in[4].to(float64);
-    const Array scale = per_channel(v, x.dtype(), [&, g = gamma.data<double>(), s = var.data<double>()](std::size_t c) {
-      return g[c] / std::sqrt(s[c] + eps_);
-    });
+    const Array scale = per_channel(FixedScale{eps_}, x.dtype(),
+                                    {in[1].to(float64).reshape(v.channel_shape()), in[4].reshape(v.channel_shape())});
     return {fused(NormalizeForward{}, v.shape(),
                   {x.reshape(v.shape()), in[3].reshape(v.channel_shape()), scale, in[2].reshape(v.channel_shape())})
                 .reshape(x.shape())};

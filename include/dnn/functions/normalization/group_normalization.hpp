@@ -47,9 +47,7 @@ class GroupNormalization final : public FunctionNode {
     const Views v(x.shape(), groups_);
     const Moments m = moments(v.rows, x);
     mean_ = m.mean.reshape(v.per_group);
-    inv_std_ = per_channel(v.rows, x.dtype(), [&](std::size_t c) {
-                 return 1 / std::sqrt(m.variance[c] + eps_);
-               }).reshape(v.per_group);
+    inv_std_ = per_channel(InverseStandardDeviation{eps_}, x.dtype(), {m.variance}).reshape(v.per_group);
     return {fused(Forward{}, v.all,
                   {x.reshape(v.all), mean_, inv_std_, in[1].reshape(v.per_channel), in[2].reshape(v.per_channel)})
                 .reshape(x.shape())};
@@ -67,26 +65,36 @@ class GroupNormalization final : public FunctionNode {
     if (wanted(0)) {
       const Array h = fused(ChannelProduct{}, v.all, {g, retained_input_array(1).to(compute).reshape(v.per_channel)});
       const ChannelSums sums = channel_sums(v.rows, h, x, {}, mean_);
-      const Array inv_std = inv_std_.to(float64);
-      const double *inv = inv_std.data<double>(), m = v.rows.count();
-      const Array offset = per_channel(v.rows, compute, [&](std::size_t c) { return sums.sum[c] / m; });
+      const double average = 1 / v.rows.count();
+      const Array offset = per_channel(Times{average}, compute, {sums.sum});
       const Array slope =
-          per_channel(v.rows, compute, [&](std::size_t c) { return sums.product[c] * inv[c] * inv[c] / m; });
+          per_channel(Slope{average}, compute, {sums.product, inv_std_.reshape(v.rows.channel_shape())});
       gx[0] = shaped(fused(NormalizeBackward{}, v.all,
                            {h, x, mean_, inv_std_, offset.reshape(v.per_group), slope.reshape(v.per_group)}),
                      0);
     }
     if (wanted(1)) {
       const Array terms = fused(GammaTerms{}, v.all, {g, x, mean_, inv_std_});
-      const auto sums = channel_sums(v.channels, terms, terms, {}, {});
-      gx[1] = shaped(per_channel(v.channels, compute, [&](std::size_t c) { return sums.sum[c]; }), 1);
+      gx[1] = shaped(channel_sums(v.channels, terms, terms, {}, {}).sum.to(compute), 1);
     }
     if (wanted(2)) {
-      const auto sums = channel_sums(v.channels, g, g, {}, {});
-      gx[2] = shaped(per_channel(v.channels, compute, [&](std::size_t c) { return sums.sum[c]; }), 2);
+      gx[2] = shaped(channel_sums(v.channels, g, g, {}, {}).sum.to(compute), 2);
     }
     return gx;
   }
+
+  struct Forward {
+    template <class V>
+    constexpr V operator()(V x, V mean, V inv_std, V gamma, V beta) const {
+      return (x - mean) * inv_std * gamma + beta;
+    }
+  };
+  struct GammaTerms {
+    template <class V>
+    constexpr V operator()(V gy, V x, V mean, V inv_std) const {
+      return gy * (x - mean) * inv_std;
+    }
+  };
 
  private:
   /// x as (N, groups, channels of a group, inner), and what broadcasts to that.
@@ -100,19 +108,6 @@ class GroupNormalization final : public FunctionNode {
     Shape all, per_group, per_channel;
     ChannelView rows, channels;
   };
-  struct Forward {
-    template <class V>
-    V operator()(V x, V mean, V inv_std, V gamma, V beta) const {
-      return (x - mean) * inv_std * gamma + beta;
-    }
-  };
-  struct GammaTerms {
-    template <class V>
-    V operator()(V gy, V x, V mean, V inv_std) const {
-      return gy * (x - mean) * inv_std;
-    }
-  };
-
   Variables graph(const Variable& gy) {
     const DType compute = mean_.dtype();
     const Views v(inputs()[0]->shape, groups_);

@@ -7,10 +7,15 @@
 
 namespace dnn::inline DNN_ABI::optimizer_hooks::detail {
 
+inline kernels::Elements elements(const Array& a) { return {a.bytes(), a.dtype(), a.size()}; }
+
 /// formula(a&, b) over all elements of two arrays of one shape and dtype.
 template <class Formula>
 void change_array(Array a, const Array& b, const Formula& formula) {
-  kernels::update<0>(formula, a.dtype(), a.bytes(), b.bytes(), {}, a.size());
+  const UsingDevice here(a.device());
+  kernels::UpdateBatch batch;
+  kernels::update<0>(formula, a.dtype(), a.bytes(), b.bytes(), {}, a.size(), batch);
+  batch.flush();
 }
 
 /// formula(g&, p) over all elements of a parameter that has a gradient.

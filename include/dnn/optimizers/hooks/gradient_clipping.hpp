@@ -1,8 +1,11 @@
 #pragma once
 
 #include <cmath>
+#include <cstdint>
 #include <string_view>
+#include <vector>
 
+#include "dnn/kernels/for_each_index.hpp"
 #include "dnn/optimizers/hooks/change_gradient.hpp"
 
 namespace dnn::inline DNN_ABI::optimizer_hooks {
@@ -16,17 +19,41 @@ struct GradientClipping {
 
   void operator()(Optimizer& optimizer) const {
     DNN_EXPECT(name, threshold > 0);
-    double squares = 0;
+    std::vector<kernels::Elements> gradients;
+    Device device;
     for (const auto& rule : optimizer.rules()) {
       const Array g = rule->parameter().grad();
-      if (g.defined()) squares += kernels::sum_of_squares(g.bytes(), g.dtype(), g.size());
+      if (!g.defined()) continue;
+      gradients.push_back(detail::elements(g));
+      device = g.device();
     }
-    const double rate = threshold / std::sqrt(squares);
-    if (rate >= 1) return;
-    for (const auto& rule : optimizer.rules()) {
-      detail::change_gradient(rule->parameter(), [rate](auto& g, auto) { g = rate * g; });
-    }
+    const UsingDevice here(device);
+    Array rate({}, float64);
+    double* const p = rate.data<double>();
+    kernels::sum_of_squares(p, gradients);
+    kernels::for_each_index("GradientClipping", 1, 1, Rate{p, threshold});
+    if (device == Device{} && *p == 1) return;  // the GPU multiplies by 1: faster than to wait for the answer
+    for (const auto& rule : optimizer.rules()) detail::change_gradient(rule->parameter(), Scale{p});
   }
+
+  /// The sum of squares becomes the factor.
+  struct Rate {
+    double* p;
+    double threshold;
+
+    DNN_HD void operator()(std::int64_t) const {
+      const double rate = threshold / std::sqrt(*p);
+      *p = rate >= 1 ? 1 : rate;
+    }
+  };
+  struct Scale {
+    const double* rate;
+
+    template <class V>
+    constexpr void operator()(V& g, V) const {
+      g = *rate * g;
+    }
+  };
 };
 
 }  // namespace dnn::inline DNN_ABI::optimizer_hooks

@@ -15,10 +15,18 @@ struct GradientHardClipping {
 
   void operator()(UpdateRule&, Parameter& parameter) const {
     DNN_EXPECT(name, lower_bound <= upper_bound);
-    detail::change_gradient(parameter, [lower = lower_bound, upper = upper_bound](auto& g, auto) {
-      g = minimum(maximum(g, lower), upper);
-    });
+    detail::change_gradient(parameter, Formula{lower_bound, upper_bound});
   }
+
+  struct Formula {
+    double lower;
+    double upper;
+
+    template <class V>
+    constexpr void operator()(V& g, V) const {
+      g = minimum(maximum(g, lower), upper);
+    }
+  };
 };
 
 }  // namespace dnn::inline DNN_ABI::optimizer_hooks

@@ -18,10 +18,18 @@ struct GradientNoise {
     DNN_EXPECT(name, eta >= 0);
     if (!parameter.grad_variable().defined()) return;
     const double deviation = std::sqrt(eta / std::pow(1 + static_cast<double>(rule.t()), 0.55));
+    const UsingDevice here(parameter.array().device());
     const Array noise = random::normal(parameter.shape(), 0, deviation, parameter.dtype());
     const Array gradient = mutable_gradient(parameter);
-    detail::change_array(gradient, noise, [](auto& g, auto n) { g = g + n; });
+    detail::change_array(gradient, noise, Formula{});
   }
+
+  struct Formula {
+    template <class V>
+    constexpr void operator()(V& g, V noise) const {
+      g = g + noise;
+    }
+  };
 };
 
 }  // namespace dnn::inline DNN_ABI::optimizer_hooks

@@ -12,11 +12,16 @@ struct Lasso {
 
   static constexpr std::string_view name = "Lasso";
 
-  void operator()(UpdateRule&, Parameter& parameter) const {
-    detail::change_gradient(parameter, [rate = rate](auto& g, auto p) {
+  void operator()(UpdateRule&, Parameter& parameter) const { detail::change_gradient(parameter, Formula{rate}); }
+
+  struct Formula {
+    double rate;
+
+    template <class V>
+    constexpr void operator()(V& g, V p) const {
       g = g + rate * where(p > 0, 1, where(p < 0, -1, p));  // p: zero or NaN
-    });
-  }
+    }
+  };
 };
 
 }  // namespace dnn::inline DNN_ABI::optimizer_hooks

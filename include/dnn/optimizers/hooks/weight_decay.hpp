@@ -13,9 +13,16 @@ struct WeightDecay {
 
   static constexpr std::string_view name = "WeightDecay";
 
-  void operator()(UpdateRule&, Parameter& parameter) const {
-    detail::change_gradient(parameter, [rate = rate](auto& g, auto p) { g = g + rate * p; });
-  }
+  void operator()(UpdateRule&, Parameter& parameter) const { detail::change_gradient(parameter, Formula{rate}); }
+
+  struct Formula {
+    double rate;
+
+    template <class V>
+    constexpr void operator()(V& g, V p) const {
+      g = g + rate * p;
+    }
+  };
 };
 
 }  // namespace dnn::inline DNN_ABI::optimizer_hooks

@@ -1,0 +1,223 @@
+/// In-place passes over many arrays in one launch: the optimizer's update of a whole model.
+#pragma once
+
+#include "dnn/core/abi.hpp"
+
+#if DNN_CUDA
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <type_traits>
+#include <utility>
+
+#include "dnn/core/dtype.hpp"
+#include "dnn/cuda/launch.hpp"
+#include "dnn/kernels/gpu/elementwise.hpp"
+#include "dnn/kernels/gpu/lines.hpp"
+#include "dnn/kernels/gpu/scratch.hpp"
+#include "dnn/kernels/gpu/reduce.hpp"
+#include "dnn/kernels/number.hpp"
+#include "dnn/kernels/reducers.hpp"
+
+namespace dnn::inline DNN_ABI::kernels::gpu {
+
+/// One array's part of a pass.
+template <class F, std::size_t States>
+struct UpdateEntry {
+  void* target;
+  const void* source;
+  std::array<void*, States> states;
+  std::int64_t n;
+  Index32 first_block;  // of this entry
+  DType dtype;
+  bool fours;
+  F f;
+};
+
+/// As many as the 4 KB of a kernel's arguments hold.
+template <class F, std::size_t States>
+struct UpdateTable {
+  static constexpr std::size_t capacity = std::min<std::size_t>(64, 3840 / sizeof(UpdateEntry<F, States>));
+  static_assert(capacity >= 1, "the formula of an update holds too much data");
+
+  std::int32_t count = 0;
+  Index32 blocks = 0;
+  std::array<UpdateEntry<F, States>, capacity> entries;
+};
+
+inline constexpr int update_threads = 256;
+inline constexpr std::int64_t update_block = 4096;  // elements
+
+template <class T, class F, std::size_t States, std::size_t... I>
+DNN_KERNEL void update_arrays(UpdateTable<F, States> table, std::index_sequence<I...>) {
+  int which = 0;
+  while (which + 1 < table.count && table.entries[static_cast<std::size_t>(which + 1)].first_block <= blockIdx.x)
+    ++which;
+  const auto& e = table.entries[static_cast<std::size_t>(which)];
+  const std::int64_t begin = std::int64_t{blockIdx.x - e.first_block} * update_block;
+  const std::int64_t end = begin + update_block < e.n ? begin + update_block : e.n;
+  std::int64_t scalar_begin = begin;
+  if constexpr (std::is_same_v<T, float>) {
+    if (e.fours) {
+      for (std::int64_t i = begin / 4 + threadIdx.x; i < end / 4; i += blockDim.x) {
+        Four<float> p = load_four(e.target, e.dtype, i);
+        const Four<float> g = load_four(e.source, e.dtype, i);
+        [[maybe_unused]] std::array<Four<float>, States> s{load_four(e.states[I], e.dtype, i)...};
+        DNN_UNROLL
+        for (int k = 0; k < 4; ++k) {
+          Number<float> x = p.v[k];
+          [[maybe_unused]] std::array<Number<float>, States> state{Number<float>(s[I].v[k])...};
+          e.f(x, Number<float>(g.v[k]), state[I]...);
+          p.v[k] = x.v;
+          ((s[I].v[k] = state[I].v), ...);
+        }
+        store_four(e.target, e.dtype, i, p);
+        (store_four(e.states[I], e.dtype, i, s[I]), ...);
+      }
+      scalar_begin = end / 4 * 4;
+    }
+  }
+  for (std::int64_t i = scalar_begin + threadIdx.x; i < end; i += blockDim.x) {
+    Number<T> x = load_as<T>(e.target, e.dtype, i);
+    [[maybe_unused]] std::array<Number<T>, States> state{Number<T>(load_as<T>(e.states[I], e.dtype, i))...};
+    e.f(x, Number<T>(load_as<T>(e.source, e.dtype, i)), state[I]...);
+    store_as<T>(e.target, e.dtype, i, x.v);
+    (store_as<T>(e.states[I], e.dtype, i, state[I].v), ...);
+  }
+}
+
+/// Collects passes of one formula, so that they become one launch. Passes of another formula, or over an array that is
+/// waiting already, are started in order; what is left, by `flush`.
+class UpdateBatch {
+ public:
+  UpdateBatch() noexcept {}
+  UpdateBatch(const UpdateBatch&) = delete;
+  UpdateBatch& operator=(const UpdateBatch&) = delete;
+
+  /// Starts what was collected.
+  void flush() {
+    if (!launch_) return;
+    const UsingDevice here(device_);
+    std::exchange(launch_, nullptr)(storage_);
+  }
+
+  template <class T, class F, std::size_t States>
+  void add(const UpdateEntry<F, States>& entry) {
+    using Table = UpdateTable<F, States>;
+    static_assert(std::is_trivially_copyable_v<F>, "the formula of an update holds numbers only");
+    Table& table = *reinterpret_cast<Table*>(storage_);
+    constexpr Launch launch = &start<T, F, States>;
+    const auto waits = [&] {
+      return std::any_of(table.entries.begin(), table.entries.begin() + table.count,
+                         [&](const auto& other) { return other.target == entry.target; });
+    };
+    const auto blocks = (entry.n + update_block - 1) / update_block;
+    if (launch_ &&
+        (launch_ != launch || device_ != current_device() || static_cast<std::size_t>(table.count) == Table::capacity ||
+         waits() || table.blocks + blocks > max_elements)) {
+      flush();
+    }
+    if (!launch_) {
+      launch_ = launch;
+      device_ = current_device();
+      table.count = 0;
+      table.blocks = 0;
+    }
+    auto& place = table.entries[static_cast<std::size_t>(table.count++)];
+    std::memcpy(static_cast<void*>(&place), &entry, sizeof entry);
+    place.first_block = table.blocks;
+    table.blocks += static_cast<Index32>(blocks);
+  }
+
+ private:
+  using Launch = void (*)(const std::byte* table);
+
+  template <class T, class F, std::size_t States>
+  static void start(const std::byte* table_bytes) {
+    const auto& table = *reinterpret_cast<const UpdateTable<F, States>*>(table_bytes);
+    const auto run = [&]<std::size_t... I>(std::index_sequence<I...> all) {
+      cuda::launch("update", update_arrays<T, F, States, I...>, {table.blocks, update_threads}, table, all);
+    };
+    run(std::make_index_sequence<States>{});
+  }
+
+  Launch launch_ = nullptr;
+  Device device_;
+  alignas(16) std::byte storage_[4096];
+};
+
+/// As kernels::update.
+template <std::size_t States, class F>
+void update(const F& f, DType dtype, void* target, const void* source, const std::array<void*, States>& states,
+            std::int64_t n, UpdateBatch& batch) {
+  if (n == 0) return;
+  bool fours = takes_fours(target, dtype) && takes_fours(source, dtype);
+  for (void* const state : states) fours = fours && takes_fours(state, dtype);
+  const UpdateEntry<F, States> entry{target, source, states, n, 0, dtype, fours, f};
+  if (dtype == DType::float64) batch.add<double>(entry);
+  else batch.add<float>(entry);
+}
+
+/// One array's part of a sum of squares.
+struct SquaresEntry {
+  const void* data;
+  std::int64_t n;
+  Index32 first_block;  // of this entry
+  DType dtype;
+};
+struct SquaresTable {
+  static constexpr std::size_t capacity = 128;
+
+  std::int32_t count = 0;
+  Index32 blocks = 0;
+  SquaresEntry entries[capacity];
+};
+
+template <class = void>
+DNN_KERNEL void square_arrays(double* partial, SquaresTable table) {
+  DNN_SHARED(double, shared, [line_warps]);
+  int which = 0;
+  while (which + 1 < table.count && table.entries[which + 1].first_block <= blockIdx.x) ++which;
+  const SquaresEntry& e = table.entries[which];
+  const std::int64_t begin = std::int64_t{blockIdx.x - e.first_block} * update_block;
+  const std::int64_t end = begin + update_block < e.n ? begin + update_block : e.n;
+  double sum = 0;
+  for (std::int64_t i = begin + threadIdx.x; i < end; i += blockDim.x) {
+    const double x = load_as<double>(e.data, e.dtype, i);
+    sum += x * x;
+  }
+  sum = reduce_group(sum, line_threads, shared, Sum{});
+  if (threadIdx.x == 0) partial[blockIdx.x] = sum;
+}
+
+/// As kernels::sum_of_squares: one launch over all arrays, and those that add up its blocks.
+template <class Elements>
+void sum_of_squares(double* out, std::span<const Elements> arrays) {
+  std::int64_t blocks = 0;
+  for (const auto& x : arrays) blocks += (x.n + update_block - 1) / update_block;
+  const Scratch<double> partial(blocks);
+  double* to = partial.data();
+  SquaresTable table;
+  const auto start = [&] {
+    if (table.blocks > 0) cuda::launch("sum_of_squares", square_arrays<>, {table.blocks, line_threads}, to, table);
+    to += table.blocks;
+    table.count = 0;
+    table.blocks = 0;
+  };
+  for (const auto& x : arrays) {
+    if (x.n == 0) continue;
+    if (table.count == static_cast<std::int32_t>(SquaresTable::capacity)) start();
+    table.entries[table.count++] = {x.data, x.n, table.blocks, x.dtype};
+    table.blocks += static_cast<Index32>((x.n + update_block - 1) / update_block);
+  }
+  start();
+  reduce<Sum, double>(out, partial.data(), 1, blocks, 1);
+}
+
+}  // namespace dnn::inline DNN_ABI::kernels::gpu
+
+#endif

@@ -1,0 +1,37 @@
+/// Single elements of arrays whose dtype is known at run time, inside kernels.
+#pragma once
+
+#include <cstdint>
+
+#include "dnn/core/dtype.hpp"
+
+namespace dnn::inline DNN_ABI::kernels {
+
+/// Element i of an array of `dtype`, as T. On the GPU all threads of a launch take the same way through the switch.
+template <class T>
+DNN_HD T load_as(const void* data, DType dtype, std::int64_t i) {
+  switch (dtype) {
+    case DType::float32: return cast_scalar<T>(static_cast<const float*>(data)[i]);
+    case DType::float64: return cast_scalar<T>(static_cast<const double*>(data)[i]);
+    case DType::float16: return cast_scalar<T>(static_cast<const float16*>(data)[i]);
+    case DType::bfloat16: return cast_scalar<T>(static_cast<const bfloat16*>(data)[i]);
+    case DType::int32: return cast_scalar<T>(static_cast<const std::int32_t*>(data)[i]);
+    case DType::int64: return cast_scalar<T>(static_cast<const std::int64_t*>(data)[i]);
+    default: return cast_scalar<T>(static_cast<const std::uint8_t*>(data)[i]);
+  }
+}
+template <class T>
+DNN_HD void store_as(void* data, DType dtype, std::int64_t i, T value) {
+  switch (dtype) {
+    case DType::float32: static_cast<float*>(data)[i] = cast_scalar<float>(value); break;
+    case DType::float64: static_cast<double*>(data)[i] = cast_scalar<double>(value); break;
+    case DType::float16: static_cast<float16*>(data)[i] = cast_scalar<float16>(value); break;
+    case DType::bfloat16: static_cast<bfloat16*>(data)[i] = cast_scalar<bfloat16>(value); break;
+    case DType::int32: static_cast<std::int32_t*>(data)[i] = cast_scalar<std::int32_t>(value); break;
+    case DType::int64: static_cast<std::int64_t*>(data)[i] = cast_scalar<std::int64_t>(value); break;
+    case DType::uint8: static_cast<std::uint8_t*>(data)[i] = cast_scalar<std::uint8_t>(value); break;
+    case DType::boolean: static_cast<std::uint8_t*>(data)[i] = value != T(0); break;
+  }
+}
+
+}  // namespace dnn::inline DNN_ABI::kernels
