@@ -44,10 +44,10 @@ inline Array arange(std::int64_t start, std::int64_t stop, std::int64_t step, DT
   if (step > 0 && start < stop) count = (u(stop) - u(start) - 1) / u(step) + 1;
   if (step < 0 && start > stop) count = (u(start) - u(stop) - 1) / (0 - u(step)) + 1;
   if (count > std::uint64_t{1} << 53) throw ShapeError("[arange] too many elements");
-  Array out({static_cast<std::int64_t>(count)}, int64);
+  Array out({static_cast<std::int64_t>(count)}, int64, Device{});
   std::int64_t* p = out.data<std::int64_t>();
   for (std::uint64_t i = 0; i < count; ++i) p[i] = static_cast<std::int64_t>(u(start) + i * u(step));
-  return out.to(dtype);
+  return out.to(dtype).to(current_device());
 }
 inline Array arange(double start, double stop, double step, DType dtype) {
   if (step == 0 || !std::isfinite((stop - start) / step))

@@ -10,8 +10,8 @@
 
 #include "dnn/core/error.hpp"
 #include "dnn/kernels/gpu/lines.hpp"
-#include "dnn/kernels/gpu/scratch.hpp"
 #include "dnn/kernels/gpu/reduce.hpp"
+#include "dnn/kernels/gpu/scratch.hpp"
 #include "dnn/kernels/reducers.hpp"
 
 namespace dnn::inline DNN_ABI::kernels::gpu {

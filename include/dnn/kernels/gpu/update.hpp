@@ -18,8 +18,8 @@
 #include "dnn/cuda/launch.hpp"
 #include "dnn/kernels/gpu/elementwise.hpp"
 #include "dnn/kernels/gpu/lines.hpp"
-#include "dnn/kernels/gpu/scratch.hpp"
 #include "dnn/kernels/gpu/reduce.hpp"
+#include "dnn/kernels/gpu/scratch.hpp"
 #include "dnn/kernels/number.hpp"
 #include "dnn/kernels/reducers.hpp"
 
