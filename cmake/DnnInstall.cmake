@@ -17,6 +17,6 @@ configure_file(cmake/dnn-config.cmake.in dnn-config.cmake @ONLY)
 write_basic_package_version_file(dnn-config-version.cmake COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 install(
   FILES "${CMAKE_CURRENT_BINARY_DIR}/dnn-config.cmake" "${CMAKE_CURRENT_BINARY_DIR}/dnn-config-version.cmake"
-        cmake/DnnDependencies.cmake cmake/FindLibZip.cmake
+        cmake/DnnCuda.cmake cmake/DnnDependencies.cmake cmake/FindLibZip.cmake
   DESTINATION "${DNN_PACKAGE_DIR}"
 )

@@ -23,12 +23,12 @@ using Catch::Matchers::ContainsSubstring;
 
 namespace {
 
-constexpr int n = 64;
+constexpr int block_size = 64;
 
-/// What the emulator says of a kernel on one array of n floats; empty when it has nothing to say.
+/// What the emulator says of a kernel on one array of floats; empty when it has nothing to say.
 template <class... P>
 std::string fault_of(void (*kernel)(float*, P...), const cuda::LaunchShape& shape, P... parameters) {
-  const Array x = zeros({n}).to("cuda:0");
+  const Array x = zeros({block_size}).to("cuda:0");
   const auto device = using_device("cuda:0");
   std::string text;
   try {
@@ -44,7 +44,7 @@ std::string fault_of(void (*kernel)(float*, P...), const cuda::LaunchShape& shap
 /// The floats that a kernel computes.
 std::vector<float> result_of(void (*kernel)(float*), const cuda::LaunchShape& shape) {
   const auto device = using_device("cuda:0");
-  Array y({n});
+  Array y({block_size});
   cuda::launch("planted", kernel, shape, y.data<float>());
   const auto host = y.to("cpu");
   return {host.span<float>().begin(), host.span<float>().end()};
@@ -54,24 +54,24 @@ int rank() { return static_cast<int>(threadIdx.x); }
 
 // Exchanges values through shared memory.
 void exchange_with_barrier(float* out) {
-  DNN_SHARED(float, tile, [n]);
+  DNN_SHARED(float, tile, [block_size]);
   tile[rank()] = static_cast<float>(rank());
   __syncthreads();
-  out[rank()] = tile[n - 1 - rank()];
+  out[rank()] = tile[block_size - 1 - rank()];
 }
 void exchange_without_barrier(float* out) {
-  DNN_SHARED(float, tile, [n]);
+  DNN_SHARED(float, tile, [block_size]);
   tile[rank()] = static_cast<float>(rank());
-  out[rank()] = tile[n - 1 - rank()];
+  out[rank()] = tile[block_size - 1 - rank()];
 }
 /// The second round overwrites what others have not read yet.
 void rounds_without_second_barrier(float* out) {
-  DNN_SHARED(float, tile, [n]);
+  DNN_SHARED(float, tile, [block_size]);
   float sum = 0;
   for (int round = 0; round < 3; ++round) {
-    tile[rank()] = static_cast<float>(round * n + rank());
+    tile[rank()] = static_cast<float>(round * block_size + rank());
     __syncthreads();
-    sum += tile[(rank() + 1) % n];
+    sum += tile[(rank() + 1) % block_size];
   }
   out[rank()] = sum;
 }
@@ -136,7 +136,7 @@ void recurses(float* out, int depth) {
   out[0] = frame[depth % 256];
 }
 void uses_uninitialised(float* out) {
-  DNN_SHARED(float, tile, [n]);
+  DNN_SHARED(float, tile, [block_size]);
   out[rank()] += tile[rank()];
 }
 
@@ -172,20 +172,21 @@ std::string last_words(Body&& body) {
 
 TEST_CASE("a missing barrier shows in every schedule", "[cuda]") {
   const cuda::host::UsingSchedule schedule(any_schedule());
-  const auto right = result_of(&exchange_with_barrier, {2, n});
-  for (int i = 0; i < n; ++i) REQUIRE(right[static_cast<std::size_t>(i)] == static_cast<float>(n - 1 - i));
-  const auto wrong = result_of(&exchange_without_barrier, {2, n});
+  const auto right = result_of(&exchange_with_barrier, {2, block_size});
+  for (int i = 0; i < block_size; ++i)
+    REQUIRE(right[static_cast<std::size_t>(i)] == static_cast<float>(block_size - 1 - i));
+  const auto wrong = result_of(&exchange_without_barrier, {2, block_size});
   int differences = 0;
-  for (std::size_t i = 0; i < n; ++i) differences += right[i] != wrong[i];
+  for (std::size_t i = 0; i < block_size; ++i) differences += right[i] != wrong[i];
   CHECK(differences > 8);
 }
 
 TEST_CASE("a barrier that is missing at the end of a round shows", "[cuda]") {
   const cuda::host::UsingSchedule schedule(any_schedule());
-  const auto got = result_of(&rounds_without_second_barrier, {1, n});
+  const auto got = result_of(&rounds_without_second_barrier, {1, block_size});
   int differences = 0;
-  for (int i = 0; i < n; ++i) {
-    differences += got[static_cast<std::size_t>(i)] != static_cast<float>(3 * ((i + 1) % n) + 3 * n);
+  for (int i = 0; i < block_size; ++i) {
+    differences += got[static_cast<std::size_t>(i)] != static_cast<float>(3 * ((i + 1) % block_size) + 3 * block_size);
   }
   CHECK(differences > 0);
 }
@@ -193,51 +194,52 @@ TEST_CASE("a barrier that is missing at the end of a round shows", "[cuda]") {
 TEST_CASE("a race gives other results under other schedules", "[cuda]") {
   const auto last = [](const char* name) {
     const cuda::host::UsingSchedule schedule(name);
-    return result_of(&race, {1, n})[0];
+    return result_of(&race, {1, block_size})[0];
   };
-  CHECK(last("forward") == n - 1);
+  CHECK(last("forward") == block_size - 1);
   CHECK(last("reverse") == 0);
   CHECK(last("random:1") != last("random:2"));
 }
 
 TEST_CASE("barriers that not all threads reach are reported", "[cuda]") {
   const cuda::host::UsingSchedule schedule(any_schedule());
-  CHECK(fault_of(&exchange_with_barrier, {3, n}).empty());
-  const auto divergent = fault_of(&divergent_barrier, {1, n});
+  CHECK(fault_of(&exchange_with_barrier, {3, block_size}).empty());
+  const auto divergent = fault_of(&divergent_barrier, {1, block_size});
   CHECK_THAT(divergent,
              ContainsSubstring("cudaErrorLaunchFailure") && ContainsSubstring("kernel 'planted', block (0, "));
   CHECK_THAT(divergent, ContainsSubstring("left the kernel") && ContainsSubstring("faults.cpp:"));
-  CHECK_THAT(fault_of(&early_return, {1, n}), ContainsSubstring("left the kernel"));
-  CHECK_THAT(fault_of(&two_barriers, {1, n}), ContainsSubstring("waits at the barrier of faults.cpp:"));
-  CHECK_THAT(fault_of(&waits_for_each_other, {1, n}), ContainsSubstring("kernel 'planted'"));
+  CHECK_THAT(fault_of(&early_return, {1, block_size}), ContainsSubstring("left the kernel"));
+  CHECK_THAT(fault_of(&two_barriers, {1, block_size}), ContainsSubstring("waits at the barrier of faults.cpp:"));
+  CHECK_THAT(fault_of(&waits_for_each_other, {1, block_size}), ContainsSubstring("kernel 'planted'"));
 }
 
 TEST_CASE("warp functions whose lanes are not all there are reported", "[cuda]") {
   const cuda::host::UsingSchedule schedule(any_schedule());
-  CHECK_THAT(fault_of(&wrong_mask, {1, n}),
+  CHECK_THAT(fault_of(&wrong_mask, {1, block_size}),
              ContainsSubstring("__shfl_sync") && ContainsSubstring("lacks the calling lane"));
-  CHECK_THAT(fault_of(&lanes_gone, {1, n}), ContainsSubstring("__shfl_xor_sync"));
-  CHECK_THAT(fault_of(&lanes_disagree, {1, n}), ContainsSubstring("lanes of its warp wait for it"));
+  CHECK_THAT(fault_of(&lanes_gone, {1, block_size}), ContainsSubstring("__shfl_xor_sync"));
+  CHECK_THAT(fault_of(&lanes_disagree, {1, block_size}), ContainsSubstring("lanes of its warp wait for it"));
   CHECK_THAT(fault_of(&all_lanes, {1, 33}), ContainsSubstring("do not exist"));
 }
 
 TEST_CASE("writes beyond memory are reported", "[cuda]") {
   const cuda::host::UsingSchedule schedule(any_schedule());
-  CHECK(fault_of(&beyond_the_end, {1, n}, n - 1).empty());
-  CHECK_THAT(fault_of(&beyond_the_end, {1, n}, n),
+  CHECK(fault_of(&beyond_the_end, {1, block_size}, block_size - 1).empty());
+  CHECK_THAT(fault_of(&beyond_the_end, {1, block_size}, block_size),
              ContainsSubstring("'planted' wrote behind an allocation of 256 bytes"));
-  CHECK_THAT(fault_of(&beyond_the_end, {1, n}, -1), ContainsSubstring("wrote before an allocation of 256 bytes"));
-  CHECK_THAT(fault_of(&beyond_the_end, {1, n}, -(1 << 30)), ContainsSubstring("no memory of its device"));
-  CHECK(fault_of(&beyond_shared, {1, n, 8}, 32).empty());
-  CHECK_THAT(fault_of(&beyond_shared, {1, n, 8}, 33), ContainsSubstring("beyond a shared array"));
-  CHECK_THAT(fault_of(&beyond_shared, {1, n, 8}, -2), ContainsSubstring("beyond a shared array"));
+  CHECK_THAT(fault_of(&beyond_the_end, {1, block_size}, -1),
+             ContainsSubstring("wrote before an allocation of 256 bytes"));
+  CHECK_THAT(fault_of(&beyond_the_end, {1, block_size}, -(1 << 30)), ContainsSubstring("no memory of its device"));
+  CHECK(fault_of(&beyond_shared, {1, block_size, 8}, 32).empty());
+  CHECK_THAT(fault_of(&beyond_shared, {1, block_size, 8}, 33), ContainsSubstring("beyond a shared array"));
+  CHECK_THAT(fault_of(&beyond_shared, {1, block_size, 8}, -2), ContainsSubstring("beyond a shared array"));
 }
 
 TEST_CASE("addresses that a device cannot follow are reported", "[cuda]") {
   const float on_host = 1;
-  CHECK_THAT(fault_of(&follows, {1, n}, &on_host), ContainsSubstring("parameter 1 points to host memory"));
+  CHECK_THAT(fault_of(&follows, {1, block_size}, &on_host), ContainsSubstring("parameter 1 points to host memory"));
   const Array elsewhere = ones({4}).to("cuda:1");
-  const auto fault = fault_of(&follows, {1, n}, elsewhere.data<float>());
+  const auto fault = fault_of(&follows, {1, block_size}, elsewhere.data<float>());
   CHECK_THAT(fault, ContainsSubstring("no memory of its device"));
 #if !defined(__SANITIZE_ADDRESS__)  // it has its say first
   CHECK_THAT(fault_of(&recurses, {1, 1}, 100000), ContainsSubstring("stack"));
@@ -245,16 +247,16 @@ TEST_CASE("addresses that a device cannot follow are reported", "[cuda]") {
 }
 
 TEST_CASE("a kernel that ends itself is reported", "[cuda]") {
-  CHECK_THAT(fault_of(&throws, {1, n}), ContainsSubstring("threw an exception: in a kernel"));
-  CHECK_THAT(fault_of(&traps, {1, n}), ContainsSubstring("__trap"));
+  CHECK_THAT(fault_of(&throws, {1, block_size}), ContainsSubstring("threw an exception: in a kernel"));
+  CHECK_THAT(fault_of(&traps, {1, block_size}), ContainsSubstring("__trap"));
 }
 
 TEST_CASE("a fault stays until the program restarts", "[cuda]") {
   const auto device = using_device("cuda:0");
-  Array x({n});
-  cuda::launch("traps", &traps, {1, n}, x.data<float>());
+  Array x({block_size});
+  cuda::launch("traps", &traps, {1, block_size}, x.data<float>());
   CHECK_THROWS_WITH(cuda::synchronize(), ContainsSubstring("launched last: traps"));
-  CHECK_THROWS_AS(cuda::launch("traps", &traps, {1, n}, x.data<float>()), CudaError);
+  CHECK_THROWS_AS(cuda::launch("traps", &traps, {1, block_size}, x.data<float>()), CudaError);
   CHECK_THROWS_AS(x.to("cpu"), CudaError);
   cuda::host::forgive();
   CHECK_NOTHROW(x.to("cpu"));
@@ -262,24 +264,24 @@ TEST_CASE("a fault stays until the program restarts", "[cuda]") {
 
 TEST_CASE("debug mode finds the launch that failed", "[cuda]") {
   const auto device = using_device("cuda:0");
-  Array x({n});
+  Array x({block_size});
   const auto debug = debug_mode();
-  CHECK_THROWS_WITH(cuda::launch("traps", &traps, {1, n}, x.data<float>()), ContainsSubstring("[traps]"));
+  CHECK_THROWS_WITH(cuda::launch("traps", &traps, {1, block_size}, x.data<float>()), ContainsSubstring("[traps]"));
   cuda::host::forgive();
 }
 
 TEST_CASE("memory that nobody wrote is not a number", "[cuda]") {
   const auto device = using_device("cuda:0");
   for (int round = 0; round < 2; ++round) {  // fresh from the device, and from the pool
-    const Array x = Array({n}).to("cpu");
+    const Array x = Array({block_size}).to("cpu");
     for (const float v : x.span<float>()) REQUIRE(std::isnan(v));
-    for (const float v : result_of(&uses_uninitialised, {1, n})) REQUIRE(std::isnan(v));
+    for (const float v : result_of(&uses_uninitialised, {1, block_size})) REQUIRE(std::isnan(v));
   }
 }
 
 #if !defined(__SANITIZE_ADDRESS__)  // its own report comes first
 TEST_CASE("a host that follows a device's pointer is told so", "[cuda]") {
-  const Array x = ones({n}).to("cuda:0");
+  const Array x = ones({block_size}).to("cuda:0");
   const auto* p = x.data<float>();
   CHECK_THAT(last_words([p] { [[maybe_unused]] const volatile float v = *p; }),
              ContainsSubstring("the host read or wrote memory of a CUDA device"));

@@ -1,0 +1,57 @@
+# dnn_cuda_twin(target [BATCH n])
+#
+# For a program (or object library) made of .cpp files, the same compiled by nvcc: target_cuda, which has CUDA devices.
+# It is not part of the default build. Nothing is made where CUDA is not an enabled language; then
+# `cmake --build . --target target_cuda` fails. Include directories, definitions and libraries are those of the target,
+# which has been given its libraries before the call; of an object library among them the twin is taken. BATCH joins
+# that many sources in one compilation.
+function(dnn_cuda_twin target)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "BATCH" "")
+  get_property(languages GLOBAL PROPERTY ENABLED_LANGUAGES)
+  if(NOT "CUDA" IN_LIST languages)
+    return()
+  endif()
+  if(NOT arg_BATCH)
+    set(arg_BATCH 1)
+  endif()
+
+  # A source has one language in a folder; the twin's includes it.
+  get_target_property(sources ${target} SOURCES)
+  get_target_property(folder ${target} SOURCE_DIR)
+  set(wrappers "")
+  set(text "")
+  set(count 0)
+  list(LENGTH sources last)
+  foreach(source IN LISTS sources)
+    cmake_path(ABSOLUTE_PATH source BASE_DIRECTORY "${folder}")
+    string(APPEND text "#include \"${source}\"\n")
+    math(EXPR count "${count} + 1")
+    math(EXPR full "${count} % ${arg_BATCH}")
+    if(full EQUAL 0 OR count EQUAL last)
+      set(wrapper "${CMAKE_CURRENT_BINARY_DIR}/cuda/${target}/${count}.cu")
+      file(CONFIGURE OUTPUT "${wrapper}" CONTENT "${text}" @ONLY)
+      list(APPEND wrappers "${wrapper}")
+      set(text "")
+    endif()
+  endforeach()
+
+  get_target_property(type ${target} TYPE)
+  if(type STREQUAL "OBJECT_LIBRARY")
+    add_library(${target}_cuda OBJECT EXCLUDE_FROM_ALL ${wrappers})
+  else()
+    add_executable(${target}_cuda EXCLUDE_FROM_ALL ${wrappers})
+  endif()
+  # Not as a compile feature: CMake 3.25 does not know those of CUDA 13.
+  target_compile_options(${target}_cuda PRIVATE -std=c++20)
+  target_include_directories(${target}_cuda PRIVATE "$<TARGET_PROPERTY:${target},INCLUDE_DIRECTORIES>")
+  target_compile_definitions(${target}_cuda PRIVATE "$<TARGET_PROPERTY:${target},COMPILE_DEFINITIONS>")
+  get_target_property(libraries ${target} LINK_LIBRARIES)
+  foreach(library IN LISTS libraries)
+    if(TARGET ${library}_cuda)
+      set(library ${library}_cuda)
+    endif()
+    if(TARGET ${library} OR library)
+      target_link_libraries(${target}_cuda PRIVATE ${library})
+    endif()
+  endforeach()
+endfunction()
