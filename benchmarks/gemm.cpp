@@ -13,8 +13,9 @@ void BM_roof(benchmark::State& state) {
   const Array a = random::uniform({depth, rows}), b = random::uniform({depth, columns});
   Array c = zeros({rows, columns});
   for (auto _ : state) {
-    kernels::detail::multiply_tile(depth, a.data<float>(), b.data<float>(), c.data<float>(), columns,
-                                   std::make_index_sequence<rows>{});
+    kernels::detail::multiply_tile<float, 2>(
+        depth, a.data<float>(), [p = b.data<float>()](std::int64_t i) { return p + i * columns; }, c.data<float>(),
+        columns, std::make_index_sequence<rows>{});
     benchmark::ClobberMemory();
   }
   state.counters["FLOP/s"] =

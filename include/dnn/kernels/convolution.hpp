@@ -1,4 +1,5 @@
-/// 2-D convolution as matrix products with im2col: y = W columns(x), and its two transposes.
+/// 2-D convolution as matrix products with im2col: y = W columns(x), and its two transposes. Where the window moves by
+/// single pixels, direct_convolution.hpp does without the columns.
 ///
 /// The batch is worked on in blocks of images that stand side by side in one matrix, wide enough for the product to run
 /// at full speed; blocks run in parallel. How images are grouped depends on the sizes alone, so results do not depend
@@ -8,6 +9,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "dnn/kernels/direct_convolution.hpp"
 #include "dnn/kernels/gemm.hpp"
 #include "dnn/kernels/im2col.hpp"
 #include "dnn/kernels/parallel_for.hpp"
@@ -20,6 +22,12 @@
 namespace dnn::inline DNN_ABI::kernels {
 
 namespace detail {
+
+/// Whether no columns are needed, and there is anything to compute.
+inline bool is_direct(const Convolution2D& c) noexcept {
+  return !c.window.is_identity() && moves_by_pixels(c.window) && c.batch > 0 && c.window.places() > 0 &&
+         c.weights() > 0;
+}
 
 /// The images [first, first + count) of one block.
 struct ImageBlock {
@@ -65,6 +73,9 @@ void convolution_2d(const Convolution2D& c, const T* x, const T* W, const T* bia
 #if DNN_CUDA
   if (on_gpu()) return gpu::convolution_2d(c, x, W, bias, y);
 #endif
+  if (detail::is_direct(c)) {
+    return detail::correlate(c.window, c.batch, c.groups, c.group_in(), c.group_out(), x, W, bias, y);
+  }
   const auto places = c.window.places(), width = c.block() * places;
   parallel_for(c.blocks(), c.grain(), [&](std::int64_t begin, std::int64_t end) {
     const Scratch<T> columns(c.window.is_identity() ? 0 : c.depth() * width);
@@ -99,6 +110,12 @@ void deconvolution_2d(const Convolution2D& c, const T* y, const T* W, const T* b
 #if DNN_CUDA
   if (on_gpu()) return gpu::deconvolution_2d(c, y, W, bias, x);
 #endif
+  if (detail::is_direct(c) && detail::moves_by_pixels_transposed(c.window)) {
+    const Scratch<T> transposed(c.weights());
+    detail::transpose_weights(c.groups, c.group_in(), c.group_out(), c.window.cells(), W, transposed.data());
+    return detail::correlate(detail::transposed(c.window), c.batch, c.groups, c.group_out(), c.group_in(), y,
+                             static_cast<const T*>(transposed.data()), bias, x);
+  }
   const auto places = c.window.places(), width = c.block() * places, pixels = c.window.pixels();
   const bool direct = c.window.is_identity();
   parallel_for(c.blocks(), c.grain(), [&](std::int64_t begin, std::int64_t end) {
@@ -130,6 +147,9 @@ void convolution_2d_weights(const Convolution2D& c, const T* x, const T* gy, T* 
 #if DNN_CUDA
   if (on_gpu()) return gpu::convolution_2d_weights(c, x, gy, gW);
 #endif
+  if (detail::is_direct(c)) {
+    return detail::correlate_weights(c.window, c.batch, c.groups, c.group_in(), c.group_out(), x, gy, gW);
+  }
   const auto places = c.window.places(), width = c.block() * places, blocks = c.blocks();
   std::fill_n(gW, c.weights(), T(0));
   // The batch is cut in parts, each with a sum of its own; the parts are added in order.

@@ -38,12 +38,13 @@ struct StridedMatrix {
   }
 };
 
-/// Tile of C held in registers: tile_rows x (2 packs), sized for 32 vector registers (AVX-512) or 16.
-inline constexpr int tile_rows = simd_bytes == 64 ? 12 : 6;
+/// Tile of C held in registers: tile_rows x (2 packs). With AVX-512, 8 rows keep the multipliers as busy as the 12 that
+/// would fit, and more sizes are multiples of 8.
+inline constexpr int tile_rows = simd_bytes == 64 ? 8 : 6;
 template <class T>
 inline constexpr int tile_columns = 2 * Pack<T>::width;
 /// Depth of a panel, rows of a block of A (fits L2 with its panel of B in L1), columns of a block of B.
-inline constexpr std::int64_t block_depth = 256, block_rows = 12 * 16, block_columns = 2048;
+inline constexpr std::int64_t block_depth = 256, block_rows = 192, block_columns = 2048;
 
 // A packet as a template argument loses its alignment attribute, which does not matter here.
 #pragma GCC diagnostic push
@@ -62,7 +63,7 @@ struct PacketFor {
 
 /// out[p * Width + r] = x[r * row + p] for r < Width and p < depth: square blocks are transposed in registers.
 template <int Width, class T>
-void transpose_panel(T* out, const T* x, std::int64_t row, std::int64_t depth) {
+[[gnu::noinline]] void transpose_panel(T* out, const T* x, std::int64_t row, std::int64_t depth) {
   using Packet = typename PacketFor<Width, T, typename Eigen::internal::packet_traits<T>::type>::type;
   constexpr int size = Eigen::internal::unpacket_traits<Packet>::size;
   std::int64_t p = 0;
@@ -105,22 +106,28 @@ void pack_panels(T* out, StridedMatrix<T> x, std::int64_t count, std::int64_t de
   }
 }
 
-/// C tile += A panel * B panel. The accumulators are unrolled by hand (folds), so they live in registers at -O2 too.
-template <class T, std::size_t... R>
-void multiply_tile(std::int64_t depth, const T* a, const T* b, T* c, std::int64_t ldc, std::index_sequence<R...>) {
+/// C tile, `Packs` registers wide, += A panel * B; `row(p)` is row p of B. The accumulators are unrolled by hand
+/// (folds), so they live in registers at -O2 too.
+template <class T, int Packs, class Row, std::size_t... R>
+void multiply_tile(std::int64_t depth, const T* a, Row row, T* c, std::int64_t ldc, std::index_sequence<R...>) {
   constexpr int width = Pack<T>::width;
   using Vector = typename Pack<T>::Vector;
   Vector low[sizeof...(R)] = {}, high[sizeof...(R)] = {};
   for (std::int64_t p = 0; p < depth; ++p) {
-    const Vector b0 = Pack<T>::load(b).v, b1 = Pack<T>::load(b + width).v;
-    ((low[R] += b0 * a[R], high[R] += b1 * a[R]), ...);
+    const T* b = row(p);
+    const Vector b0 = Pack<T>::load(b).v;
+    if constexpr (Packs == 1) {
+      ((low[R] += b0 * a[R]), ...);
+    } else {
+      const Vector b1 = Pack<T>::load(b + width).v;
+      ((low[R] += b0 * a[R], high[R] += b1 * a[R]), ...);
+    }
     a += sizeof...(R);
-    b += 2 * width;
   }
   const auto add = [&](std::size_t r) {
-    T* row = c + static_cast<std::int64_t>(r) * ldc;
-    (Pack<T>::load(row) + Pack<T>(low[r])).store(row);
-    (Pack<T>::load(row + width) + Pack<T>(high[r])).store(row + width);
+    T* out = c + static_cast<std::int64_t>(r) * ldc;
+    (Pack<T>::load(out) + Pack<T>(low[r])).store(out);
+    if constexpr (Packs == 2) (Pack<T>::load(out + width) + Pack<T>(high[r])).store(out + width);
   };
   (add(R), ...);
 }
@@ -150,11 +157,13 @@ void gemm_blocked(std::int64_t m, std::int64_t n, std::int64_t k, StridedMatrix<
             T* tile = c + (i0 + i) * ldc + j0 + j;
             constexpr auto all_rows = std::make_index_sequence<tile_rows>{};
             const auto height = std::min(mr, rows - i), breadth = std::min(nr, columns - j);
+            const auto row = [b_panel](std::int64_t p) { return b_panel + p * nr; };
             if (height == mr && breadth == nr) {
-              multiply_tile(depth, a_panel, b_panel, tile, ldc, all_rows);
+              multiply_tile<T, 2>(depth, a_panel, row, tile, ldc, all_rows);
             } else {
               alignas(simd_bytes) T edge[mr * nr] = {};
-              multiply_tile(depth, a_panel, b_panel, edge, nr, all_rows);
+              if (breadth > nr / 2) multiply_tile<T, 2>(depth, a_panel, row, edge, nr, all_rows);
+              else multiply_tile<T, 1>(depth, a_panel, row, edge, nr, all_rows);
               for (std::int64_t r = 0; r < height; ++r) {
                 for (std::int64_t s = 0; s < breadth; ++s) tile[r * ldc + s] += edge[r * nr + s];
               }
