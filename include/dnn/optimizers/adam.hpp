@@ -55,7 +55,7 @@ struct AdamRule {
     else u.pass<2>(plain);
   }
 
- private:
+  // Public, because nvcc wants the arguments of a kernel template to be.
   struct Step {
     double beta1, beta2, eps, eta, step, keep;
 
