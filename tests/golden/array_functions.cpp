@@ -73,7 +73,14 @@ void bind_array_functions() {
   f("moveaxis", "x, source, destination",
     [](Args& a) { return moveaxis(a.var("x"), ints(a.integers("source")), ints(a.integers("destination"))); });
   f("pad", "x, pad_width, mode, constant_values", [](Args& a) {
-    if (const auto mode = a.word("mode", "constant"); mode != "constant") throw Skip{"mode " + mode};
+    if (const auto mode = a.word("mode", "constant"); mode != "constant") {
+      const auto widths = pad_widths(a.constant("pad_width"));
+      if (mode == "edge") return pad(a.var("x"), widths, PadMode::edge);
+      if (mode == "reflect") return pad(a.var("x"), widths, PadMode::reflect);
+      if (mode == "symmetric") return pad(a.var("x"), widths, PadMode::symmetric);
+      if (mode == "wrap") return pad(a.var("x"), widths, PadMode::wrap);
+      throw Skip{"mode " + mode};
+    }
     return pad(a.var("x"), pad_widths(a.constant("pad_width")), a.number("constant_values", 0));
   });
   f("permutate", "x, indices, axis, inv", [](Args& a) {

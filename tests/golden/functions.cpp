@@ -79,6 +79,12 @@ void bind_math() {
   f("matmul", "a, b, transa, transb", [](Args& a) {
     return matmul(a.var("a"), a.var("b"), {.transa = a.flag("transa", false), .transb = a.flag("transb", false)});
   });
+  f("ceil", "x", [](Args& a) { return ceil(a.var("x")); });
+  f("fix", "x", [](Args& a) { return fix(a.var("x")); });
+  f("floor", "x", [](Args& a) { return floor(a.var("x")); });
+  f("fmod", "x, divisor", [](Args& a) { return fmod(a.var("x"), a.var("divisor")); });
+  f("prod", "x, axis, keepdims", [](Args& a) { return prod(a.var("x"), a.axes("axis"), a.flag("keepdims", false)); });
+  f("sign", "x", [](Args& a) { return sign(a.var("x")); });
   f("max", "x, axis, keepdims", [](Args& a) { return max(a.var("x"), a.axes("axis"), a.flag("keepdims", false)); });
   f("maximum", "x1, x2", [](Args& a) { return maximum(a.var("x1"), a.var("x2")); });
   f("min", "x, axis, keepdims", [](Args& a) { return min(a.var("x"), a.axes("axis"), a.flag("keepdims", false)); });

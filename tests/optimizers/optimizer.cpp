@@ -274,6 +274,14 @@ TEST_CASE("Lasso, hard clipping and noise", "[optimizer]") {
   double squares = 0;
   for (const float v : noise.span<float>()) squares += v * v;
   CHECK(squares / 1e4 == Approx(4).epsilon(0.05));  // eta / (1 + 0)^0.55
+  optimizer.remove_hook("GradientNoise");
+
+  // Noise of one's own.
+  optimizer.add_hook(optimizer_hooks::GradientNoise{
+      4, [](const Parameter& p, double eta, std::int64_t) { return full(p.shape(), eta, p.dtype()); }});
+  large.W.set_grad(Variable(ones({100, 100})));
+  optimizer.update();
+  CHECK(array_equal(large.W.grad(), full({100, 100}, 5)));
 }
 
 TEST_CASE("hooks whose settings make no sense are an error", "[optimizer]") {
@@ -290,6 +298,8 @@ TEST_CASE("hooks whose settings make no sense are an error", "[optimizer]") {
   CHECK_THROWS_AS(update_with(optimizer_hooks::GradientClipping{0}), ArgumentError);
   CHECK_THROWS_AS(update_with(optimizer_hooks::GradientClipping{-1}), ArgumentError);
   CHECK_THROWS_AS(update_with(optimizer_hooks::GradientNoise{-0.1}), ArgumentError);
+  const auto scalar_noise = [](const Parameter&, double, std::int64_t) { return zeros({}); };
+  CHECK_THROWS_AS(update_with(optimizer_hooks::GradientNoise{1, scalar_noise}), ArgumentError);
   CHECK(array_equal(model.W.array(), Model{}.W.array()));
 }
 

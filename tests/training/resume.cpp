@@ -276,6 +276,25 @@ TEST_CASE("an evaluator leaves modes and training data alone and averages withou
   CHECK(evaluator.evaluate() == means);
 }
 
+TEST_CASE("an evaluator shows how far it is, on terminals", "[training]") {
+  files::TemporaryFolder out;
+  Training training(out / "result", {});
+  std::vector<std::string> shown;
+  const auto write = [&](std::string_view text) { shown.emplace_back(text); };
+  extensions::Evaluator evaluator{training.test_iter, training.model, {.progress_bar = true, .out = {write}}};
+  evaluator.evaluate();
+  REQUIRE(shown.size() == 4);
+  CHECK(shown[0] ==
+        "\033[Jvalidation [" + std::string(20, '#') + std::string(30, '.') + "] 40.00%\n         1 batches\n\033[2A");
+  CHECK(shown[2] == "\033[Jvalidation [" + std::string(50, '#') + "] 100.00%\n         3 batches\n\033[2A");
+  CHECK(shown[3] == "\033[J");
+
+  shown.clear();
+  extensions::Evaluator piped{training.test_iter, training.model, {.progress_bar = true, .out = {write, false}}};
+  piped.evaluate();
+  CHECK(shown.empty());
+}
+
 TEST_CASE("an evaluator refuses an iterator without an end", "[training]") {
   Net net;
   iterators::SerialIterator repeats{toy_data(), 8};

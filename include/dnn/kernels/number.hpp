@@ -61,6 +61,8 @@ DNN_NUMBER_FUNCTION(log)
 DNN_NUMBER_FUNCTION(log1p)
 DNN_NUMBER_FUNCTION(expm1)
 DNN_NUMBER_FUNCTION(abs)
+DNN_NUMBER_FUNCTION(floor)
+DNN_NUMBER_FUNCTION(ceil)
 DNN_NUMBER_FUNCTION(sin)
 DNN_NUMBER_FUNCTION(cos)
 DNN_NUMBER_FUNCTION(sqrt)
@@ -82,6 +84,18 @@ DNN_HD Number<T> minimum(Number<T> a, std::type_identity_t<Number<T>> b) noexcep
 template <class T>
 DNN_HD Number<T> pow(Number<T> x, std::type_identity_t<Number<T>> y) noexcept {
   return std::pow(x.v, y.v);
+}
+
+/// Towards 0.
+template <class T>
+DNN_HD Number<T> fix(Number<T> x) noexcept {
+  return std::trunc(x.v);
+}
+
+/// The remainder of x / y, as `std::fmod`.
+template <class T>
+DNN_HD Number<T> fmod(Number<T> x, std::type_identity_t<Number<T>> y) noexcept {
+  return std::fmod(x.v, y.v);
 }
 
 }  // namespace dnn::inline DNN_ABI::kernels

@@ -173,6 +173,8 @@ DNN_PACK_FUNCTION(eigen_expm1, expm1, HasExpm1)
 }  // namespace detail
 DNN_PACK_FUNCTION(log1p, log1p, HasLog1p)
 DNN_PACK_FUNCTION(abs, abs, HasAbs)
+DNN_PACK_FUNCTION(floor, floor, HasFloor)
+DNN_PACK_FUNCTION(ceil, ceil, HasCeil)
 DNN_PACK_FUNCTION(sin, sin, HasSin)
 DNN_PACK_FUNCTION(cos, cos, HasCos)
 #undef DNN_PACK_FUNCTION
@@ -253,6 +255,18 @@ Pack<T> lane_by_lane(Pack<T> x, Pack<T> y, F f) noexcept {
 template <class T>
 Pack<T> pow(Pack<T> x, std::type_identity_t<Pack<T>> y) noexcept {
   return lane_by_lane(x, y, [](T a, T b) { return static_cast<T>(std::pow(a, b)); });
+}
+
+/// Towards 0.
+template <class T>
+Pack<T> fix(Pack<T> x) noexcept {
+  return where(x < 0, ceil(x), floor(x));
+}
+
+/// The remainder of x / y, as `std::fmod`.
+template <class T>
+Pack<T> fmod(Pack<T> x, std::type_identity_t<Pack<T>> y) noexcept {
+  return lane_by_lane(x, y, [](T a, T b) { return std::fmod(a, b); });
 }
 
 }  // namespace dnn::inline DNN_ABI::kernels

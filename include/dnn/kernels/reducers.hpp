@@ -18,6 +18,16 @@ struct Sum {
     return a + b;
   }
 };
+struct Product {
+  template <class T>
+  static constexpr T identity() noexcept {
+    return T(1);
+  }
+  template <class V>
+  constexpr V operator()(V a, V b) const noexcept {
+    return a * b;
+  }
+};
 /// NaN if any element is NaN, as NumPy.
 struct Max {
   template <class T>

@@ -31,6 +31,28 @@ TEST_CASE("pad puts a constant around", "[pad]") {
   CHECK_THROWS_AS(pad(matrix(), -1), ArgumentError);
 }
 
+TEST_CASE("pad repeats what is inside, as numpy.pad", "[pad]") {
+  const Array x = array({1, 2, 3});
+  const auto padded = [&](PadMode mode) { return pad(x, {{3, 4}}, mode).array(); };
+  CHECK(array_equal(padded(PadMode::edge), array({1, 1, 1, 1, 2, 3, 3, 3, 3, 3})));
+  CHECK(array_equal(padded(PadMode::reflect), array({2, 3, 2, 1, 2, 3, 2, 1, 2, 3})));
+  CHECK(array_equal(padded(PadMode::symmetric), array({3, 2, 1, 1, 2, 3, 3, 2, 1, 1})));
+  CHECK(array_equal(padded(PadMode::wrap), array({1, 2, 3, 1, 2, 3, 1, 2, 3, 1})));
+  CHECK(array_equal(pad(array({7}), 2, PadMode::reflect).array(), array({7, 7, 7, 7, 7})));
+  CHECK(array_equal(pad(matrix(), {{1, 0}, {0, 2}}, PadMode::symmetric).array(),
+                    array({{1, 2, 3, 3, 2}, {1, 2, 3, 3, 2}, {4, 5, 6, 6, 5}})));
+  CHECK(array_equal(pad(matrix(), 0, PadMode::wrap).array(), matrix()));
+  for (const PadMode mode : {PadMode::edge, PadMode::reflect, PadMode::symmetric, PadMode::wrap}) {
+    testing::check_backward(
+        [&](const Variable& v) {
+          return pad(v, {{2, 1}, {0, 3}}, mode);
+        },
+        {normal({2, 3})}, {normal({5, 6})});
+  }
+  CHECK_THROWS_AS(pad(zeros({0, 2}), 1, PadMode::edge), ArgumentError);
+  CHECK_THROWS_AS(pad(matrix(), -1, PadMode::edge), ArgumentError);
+}
+
 TEST_CASE("flip, repeat, tile", "[flip][repeat][tile]") {
   CHECK(array_equal(flip(matrix(), 0).array(), array({{4, 5, 6}, {1, 2, 3}})));
   CHECK(array_equal(fliplr(matrix()).array(), array({{3, 2, 1}, {6, 5, 4}})));

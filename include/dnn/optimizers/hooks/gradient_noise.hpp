@@ -1,25 +1,37 @@
 #pragma once
 
 #include <cmath>
+#include <cstdint>
+#include <functional>
 #include <string_view>
 
 #include "dnn/optimizers/hooks/change_gradient.hpp"
 
 namespace dnn::inline DNN_ABI::optimizer_hooks {
 
-/// Adds normal noise of variance eta / (1 + t)^0.55 to the gradients, t the updates so far. Neelakantan et al., 2015.
-/// The numbers come from `default_generator()`. Throws ArgumentError for a negative eta.
+/// The noise of one parameter, of its shape and dtype; t is the updates so far.
+using NoiseFunction = std::function<Array(const Parameter& parameter, double eta, std::int64_t t)>;
+
+/// Normal noise of variance eta / (1 + t)^0.55. Neelakantan et al., 2015. The numbers come from `default_generator()`.
+inline Array exponential_decay_noise(const Parameter& parameter, double eta, std::int64_t t) {
+  const double deviation = std::sqrt(eta / std::pow(1 + static_cast<double>(t), 0.55));
+  return random::normal(parameter.shape(), 0, deviation, parameter.dtype());
+}
+
+/// Adds noise to the gradients. Throws ArgumentError for a negative eta, and for noise of another shape or dtype.
 struct GradientNoise {
   double eta;
+  NoiseFunction noise_func = exponential_decay_noise;
 
   static constexpr std::string_view name = "GradientNoise";
 
   void operator()(UpdateRule& rule, Parameter& parameter) const {
     DNN_EXPECT(name, eta >= 0);
     if (!parameter.grad_variable().defined()) return;
-    const double deviation = std::sqrt(eta / std::pow(1 + static_cast<double>(rule.t()), 0.55));
     const UsingDevice here(parameter.array().device());
-    const Array noise = random::normal(parameter.shape(), 0, deviation, parameter.dtype());
+    const Array noise = noise_func(parameter, eta, rule.t());
+    DNN_EXPECT(name, noise.shape() == parameter.shape());
+    DNN_EXPECT(name, noise.dtype() == parameter.dtype());
     const Array gradient = mutable_gradient(parameter);
     detail::change_array(gradient, noise, Formula{});
   }

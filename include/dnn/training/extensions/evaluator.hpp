@@ -1,6 +1,8 @@
 /// The model's loss and accuracy on data that it is not trained on.
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -9,8 +11,10 @@
 
 #include "dnn/autograd/reporter.hpp"
 #include "dnn/core/config.hpp"
+#include "dnn/training/extensions/progress_bar.hpp"
 #include "dnn/training/standard_updater.hpp"
 #include "dnn/training/summary.hpp"
+#include "dnn/training/text_output.hpp"
 #include "dnn/training/trainer.hpp"
 
 namespace dnn::inline DNN_ABI::training::extensions {
@@ -20,6 +24,8 @@ struct EvaluatorOptions {
   std::optional<Device> device = std::nullopt;            ///< where batches go; the current device if not given
   std::function<void()> eval_hook = nullptr;              ///< called before each evaluation
   std::optional<BatchFunction> eval_func = std::nullopt;  ///< called with each batch instead of the model
+  bool progress_bar = false;                              ///< shows how far an evaluation is, on terminals
+  TextOutput out = {};                                    ///< of the progress bar
 };
 
 /// Calls the model with every batch of an iterator that does not repeat, in test mode and without recording graphs, and
@@ -62,18 +68,29 @@ class Evaluator : public Extension {
     if (options_.eval_hook) options_.eval_hook();
     iterator_->reset();
     DictSummary summary;
+    const bool bar = options_.progress_bar && options_.out.is_terminal();
+    std::int64_t batches = 0;
     while (const auto minibatch = iterator_->next()) {
       Observation observation;
       const auto scope = reporter.scope(observation);
       (*function_)(options_.converter(*minibatch, options_.device.value_or(current_device())));
       summary.add(observation);
+      if (bar) show_progress(++batches);
     }
+    if (bar) options_.out.write("\033[J");
     return summary.compute_mean();
   }
 
   void finalize() override { iterator_->finalize(); }
 
  private:
+  /// Two lines, and back to their head.
+  void show_progress(std::int64_t batches) const {
+    const double done = std::clamp(iterator_->epoch_detail(), 0.0, 1.0);
+    options_.out.write(concat("\033[J", detail::bar_line(detail::padded_left(name(), 10), done, 50),
+                              detail::padded_left(to_text(batches), 10), " batches\n\033[2A"));
+  }
+
   Iterator* iterator_;
   SerializableRef target_;
   EvaluatorOptions options_;
