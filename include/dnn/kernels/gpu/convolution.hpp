@@ -74,7 +74,7 @@ struct SeenOperand {
   using Depth = Coordinates;
   /// Outside of every image, whatever is added.
   DNN_DEVICE static Coordinates nowhere() { return {0, -(1 << 30), 0}; }
-  DNN_DEVICE Coordinates depth(std::int64_t p, std::int64_t end) const {
+  DNN_DEVICE Coordinates depth(int p, int end) const {
     const auto i = static_cast<Index32>(p);
     return p >= end ? nowhere() : places_in_depth ? windows.place(i) : windows.cell(i);
   }
@@ -86,21 +86,20 @@ struct SeenOperand {
   template <int count, int step>
   class Rows {
    public:
-    DNN_DEVICE Rows(const SeenOperand& x, const T* data, std::int64_t i)
-        : data_(data), h_(x.windows.h), w_(x.windows.w) {
+    DNN_DEVICE Rows(const SeenOperand& x, const T* data, std::int64_t i) : x_(x), data_(data) {
       DNN_UNROLL
       for (int r = 0; r < count; ++r) at_[r] = x.row(i + r * step);
     }
     DNN_DEVICE Element<T> find(int r, Coordinates p) const {
       const int y = at_[r].y + p.y, x = at_[r].x + p.x;
-      const bool inside =
-          static_cast<unsigned>(y) < static_cast<unsigned>(h_) && static_cast<unsigned>(x) < static_cast<unsigned>(w_);
+      const bool inside = static_cast<unsigned>(y) < static_cast<unsigned>(x_.windows.h) &&
+                          static_cast<unsigned>(x) < static_cast<unsigned>(x_.windows.w);
       return {data_ + (at_[r].offset + p.offset), inside};
     }
 
    private:
+    const SeenOperand& x_;
     const T* data_;
-    int h_, w_;
     Coordinates at_[count];
   };
 };
@@ -121,7 +120,7 @@ struct WeightOperand {
     int offset;
     bool valid;
   };
-  DNN_DEVICE Depth depth(std::int64_t p, std::int64_t end) const {
+  DNN_DEVICE Depth depth(int p, int end) const {
     const auto [c, in_window] = cells.divide(static_cast<Index32>(p));
     const auto [ky, kx] = cells_x.divide(in_window);
     return {static_cast<int>(c) * channel + static_cast<int>(ky) * cell_y + static_cast<int>(kx) * cell_x, p < end};
@@ -131,14 +130,15 @@ struct WeightOperand {
   class Rows {
    public:
     DNN_DEVICE Rows(const WeightOperand& x, const T* data, std::int64_t i)
-        : data_(data + i * x.row), row_(x.row), left_(x.rows - static_cast<int>(i)) {}
+        : x_(x), data_(data + i * x.row), left_(x.rows - static_cast<int>(i)) {}
     DNN_DEVICE Element<T> find(int r, Depth p) const {
-      return {data_ + (r * step * row_ + p.offset), p.valid && r * step < left_};
+      return {data_ + (r * step * x_.row + p.offset), p.valid && r * step < left_};
     }
 
    private:
+    const WeightOperand& x_;
     const T* data_;
-    int row_, left_;
+    int left_;
   };
 };
 
@@ -157,7 +157,7 @@ struct ImageOperand {
     int offset;
     bool valid;
   };
-  DNN_DEVICE Depth depth(std::int64_t p, std::int64_t end) const {
+  DNN_DEVICE Depth depth(int p, int end) const {
     const auto [number, place] = places.divide(static_cast<Index32>(p));
     return {static_cast<int>(number) * image + static_cast<int>(place), p < end};
   }
@@ -166,16 +166,15 @@ struct ImageOperand {
   class Rows {
    public:
     DNN_DEVICE Rows(const ImageOperand& x, const T* data, std::int64_t i)
-        : data_(data + i * x.places.value),
-          row_(static_cast<int>(x.places.value)),
-          left_(x.rows - static_cast<int>(i)) {}
+        : x_(x), data_(data + i * x.places.value), left_(x.rows - static_cast<int>(i)) {}
     DNN_DEVICE Element<T> find(int r, Depth p) const {
-      return {data_ + (r * step * row_ + p.offset), p.valid && r * step < left_};
+      return {data_ + (r * step * static_cast<int>(x_.places.value) + p.offset), p.valid && r * step < left_};
     }
 
    private:
+    const ImageOperand& x_;
     const T* data_;
-    int row_, left_;
+    int left_;
   };
 };
 

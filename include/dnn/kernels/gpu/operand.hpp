@@ -66,22 +66,27 @@ struct StridedOperand {
     std::int64_t offset;
     bool valid;
   };
-  DNN_DEVICE Depth depth(std::int64_t p, std::int64_t end) const { return {p * column, p < end}; }
+  DNN_DEVICE Depth depth(int p, int end) const { return {std::int64_t{p} * column, p < end}; }
 
   /// The rows i, i + step, ... of which a thread loads elements.
   template <int count, int step>
   class Rows {
    public:
     DNN_DEVICE Rows(const StridedOperand& x, const T* data, std::int64_t i)
-        : at_(data + i * x.row),
-          stride_(step * x.row),
-          valid_(x.rows - i >= count * step ? count : static_cast<int>((x.rows - i + step - 1) / step)) {}
-    DNN_DEVICE Element<T> find(int r, Depth p) const { return {at_ + r * stride_ + p.offset, p.valid && r < valid_}; }
+        : x_(x),
+          at_(data + i * x.row),
+          left_(x.rows - i < count * step ? static_cast<int>(x.rows - i) : count * step) {}
+    DNN_DEVICE Element<T> find(int r, Depth p) const {
+      return {at_ + r * step * x_.row + p.offset, p.valid && r * step < left_};
+    }
+    /// Row i at depth 0, and how many rows there are from it on (count * step if there are more).
+    DNN_DEVICE const T* start() const { return at_; }
+    DNN_DEVICE int left() const { return left_; }
 
    private:
+    const StridedOperand& x_;
     const T* at_;
-    std::int64_t stride_;
-    int valid_;
+    int left_;
   };
 };
 

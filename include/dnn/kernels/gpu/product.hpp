@@ -19,6 +19,7 @@
 #include <type_traits>
 
 #include "dnn/core/config.hpp"
+#include "dnn/core/expect.hpp"
 #include "dnn/cuda/device.hpp"
 #include "dnn/cuda/launch.hpp"
 #include "dnn/cuda/mma.hpp"
@@ -31,11 +32,15 @@ namespace dnn::inline DNN_ABI::kernels::gpu {
 
 /// What one launch multiplies: (m x k) (k x n) for every batch, each part of a product taking `part_depth` of k.
 struct ProductSizes {
-  std::int64_t m = 0, n = 0, k = 0;
+  std::int64_t m = 0, n = 0;
   BatchAxes batch;
-  std::int64_t row_tiles = 0, column_tiles = 0;
-  std::int64_t parts = 1, part_depth = 0;
+  unsigned row_tiles = 0, column_tiles = 0, parts = 1;
+  int k = 0, part_depth = 0;
 };
+
+/// Elements from one row to the next where an engine leaves its sums in shared memory.
+template <class Engine>
+inline constexpr int tile_pitch = Engine::columns + 4;
 
 /// Copies one slice, `extent` rows (or columns of C) by Engine::depth, to shared memory element by element: whatever
 /// the strides and the alignment. Neighbouring lanes read neighbours in memory.
@@ -54,17 +59,20 @@ struct CoreEngine {
   class Loader {
    public:
     DNN_DEVICE Loader(const Operand& x, const T* data, std::int64_t first)
-        : x_(x),
-          data_(data),
-          first_(first),
-          thread_(static_cast<int>(threadIdx.x)),
-          i_(x.depth_first ? thread_ / lane_depth : thread_ % lane_rows),
-          p_(x.depth_first ? thread_ % lane_depth : thread_ / lane_rows),
-          rows_(x, data, first + i_) {}
+        : x_(x), i_(first_row(x)), p_(first_depth(x)), rows_(x, data, first + i_) {}
 
-    DNN_DEVICE void load(cuda::AsyncCopies& copies, T* to, std::int64_t begin, std::int64_t end) const {
+    DNN_DEVICE void load(cuda::AsyncCopies& copies, T* to, int begin, int end) const {
+      to += p_ * pitch + i_;
       if constexpr (Operand::dense) {
-        if (x_.vectors && !x_.depth_first) return load_vectors(copies, to, begin, end);
+        if (in_vectors(x_)) {
+          const int bytes = (rows_.left() >= vector ? vector : rows_.left() > 0 ? rows_.left() : 0) * size_of;
+          DNN_UNROLL
+          for (int h = 0; h < depth; h += vector_depth) {
+            const auto p = x_.depth(begin + p_ + h, end);
+            copies.copy<16>(to + h * pitch, rows_.start() + p.offset, p.valid ? bytes : 0);
+          }
+          return;
+        }
       }
       DNN_UNROLL
       for (int h = 0; h < depth; h += lane_depth) {
@@ -72,31 +80,31 @@ struct CoreEngine {
         DNN_UNROLL
         for (int r = 0; r < size / lane_rows; ++r) {
           const auto element = rows_.find(r, p);
-          copies.copy<sizeof(T)>(to + (p_ + h) * pitch + i_ + r * lane_rows, element.at,
-                                 element.valid ? static_cast<int>(sizeof(T)) : 0);
+          copies.copy<size_of>(to + h * pitch + r * lane_rows, element.at, element.valid ? size_of : 0);
         }
       }
     }
 
    private:
+    static constexpr int size_of = static_cast<int>(sizeof(T));
     static constexpr int lane_depth = 8, lane_rows = threads / lane_depth;
+    static constexpr int vector = 16 / size_of, row_vectors = size / vector, vector_depth = threads / row_vectors;
 
-    DNN_DEVICE void load_vectors(cuda::AsyncCopies& copies, T* to, std::int64_t begin, std::int64_t end) const {
-      constexpr int vector = 16 / static_cast<int>(sizeof(T)), per_row = size / vector, step = threads / per_row;
-      const int i = thread_ % per_row * vector;
-      const auto left = x_.rows - first_ - i;
-      const int bytes = static_cast<int>(left >= vector ? vector : left > 0 ? left : 0) * static_cast<int>(sizeof(T));
-      DNN_UNROLL
-      for (int h = 0; h < depth; h += step) {
-        const int p = thread_ / per_row + h;
-        copies.copy<16>(to + p * pitch + i, data_ + first_ + i + (begin + p) * x_.column, begin + p < end ? bytes : 0);
-      }
+    DNN_DEVICE static bool in_vectors(const Operand& x) {
+      if constexpr (Operand::dense) return x.vectors && !x.depth_first;
+      else return false;
+    }
+    DNN_DEVICE static int first_row(const Operand& x) {
+      const int thread = static_cast<int>(threadIdx.x);
+      return in_vectors(x) ? thread % row_vectors * vector : x.depth_first ? thread / lane_depth : thread % lane_rows;
+    }
+    DNN_DEVICE static int first_depth(const Operand& x) {
+      const int thread = static_cast<int>(threadIdx.x);
+      return in_vectors(x) ? thread / row_vectors : x.depth_first ? thread % lane_depth : thread / lane_rows;
     }
 
     const Operand& x_;
-    const T* data_;
-    std::int64_t first_;
-    int thread_, i_, p_;
+    int i_, p_;
     typename Operand::template Rows<size / lane_rows, lane_rows> rows_;
   };
 
@@ -118,14 +126,17 @@ struct CoreEngine {
     }
   }
 
-  /// store(row of the tile, column of the tile, four sums) for all that the thread holds.
-  static constexpr int stored_columns = 4;
-  template <class Store>
-  DNN_DEVICE void finish(Store store) const {
+  /// Writes rows `first` to `first` + 63 of the tile to shared memory.
+  DNN_DEVICE void leave(int first, Sum* tile) const {
     DNN_UNROLL
     for (int r = 0; r < 4 * groups; ++r) {
+      if (r / 4 * 64 != first) continue;
       DNN_UNROLL
-      for (int g = 0; g < groups; ++g) store(row(r / 4) + r % 4, column(g), &sums_[r][4 * g]);
+      for (int g = 0; g < groups; ++g) {
+        auto& to = *reinterpret_cast<Piece<Sum, 4>*>(tile + (row(0) + r % 4) * tile_pitch<CoreEngine> + column(g));
+        DNN_UNROLL
+        for (int c = 0; c < 4; ++c) to.v[c] = sums_[r][4 * g + c];
+      }
     }
   }
 
@@ -162,7 +173,7 @@ struct TensorEngine {
     DNN_DEVICE Loader(const Operand& x, const E* data, std::int64_t first)
         : x_(x), data_(data), first_(first), thread_(static_cast<int>(threadIdx.x)) {}
 
-    DNN_DEVICE void load(cuda::AsyncCopies& copies, E* to, std::int64_t begin, std::int64_t end) const {
+    DNN_DEVICE void load(cuda::AsyncCopies& copies, E* to, int begin, int end) const {
       if constexpr (Operand::dense) {
         if (x_.vectors) return load_vectors(copies, to, begin, end);
       }
@@ -189,7 +200,7 @@ struct TensorEngine {
       else *to = element.valid ? *element.at : E{};
     }
 
-    DNN_DEVICE void load_vectors(cuda::AsyncCopies& copies, E* to, std::int64_t begin, std::int64_t end) const {
+    DNN_DEVICE void load_vectors(cuda::AsyncCopies& copies, E* to, int begin, int end) const {
       const auto bytes = [](std::int64_t left) {
         return static_cast<int>(left >= vector ? vector : left > 0 ? left : 0) * size;
       };
@@ -210,7 +221,7 @@ struct TensorEngine {
         DNN_UNROLL
         for (int h = 0; h < depth; h += threads / per_row) {
           const int p = thread_ / per_row + h;
-          copies.copy<16>(to + p * row_pitch + i, data_ + first_ + i + (begin + p) * x_.column,
+          copies.copy<16>(to + p * row_pitch + i, data_ + first_ + i + (std::int64_t{begin} + p) * x_.column,
                           begin + p < end ? valid : 0);
         }
       }
@@ -240,17 +251,16 @@ struct TensorEngine {
     }
   }
 
-  static constexpr int stored_columns = 2;
-  template <class Store>
-  DNN_DEVICE void finish(Store store) const {
+  DNN_DEVICE void leave(int first, Sum* tile) const {
     const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
+    if (warp / 2 * 64 != first) return;
     DNN_UNROLL
     for (int r = 0; r < 4; ++r) {
       DNN_UNROLL
       for (int c = 0; c < 8; ++c) {
-        const int i = warp / 2 * 64 + 16 * r + lane / 4, j = warp % 2 * 64 + 8 * c + lane % 4 * 2;
-        store(i, j, &sums_[r][c][0]);
-        store(i + 8, j, &sums_[r][c][2]);
+        Sum* to = tile + (16 * r + lane / 4) * tile_pitch<TensorEngine> + warp % 2 * 64 + 8 * c + lane % 4 * 2;
+        *reinterpret_cast<Piece<Sum, 2>*>(to) = {sums_[r][c][0], sums_[r][c][1]};
+        *reinterpret_cast<Piece<Sum, 2>*>(to + 8 * tile_pitch<TensorEngine>) = {sums_[r][c][2], sums_[r][c][3]};
       }
     }
   }
@@ -294,14 +304,15 @@ struct TensorEngine {
 
 /// Where a block works. Neighbouring blocks share rows and columns of tiles, so that what they read meets in the cache.
 struct TilePlace {
-  std::int64_t batch, part, row, column;
+  int batch, part, row, column;
 
-  DNN_DEVICE static TilePlace of(std::int64_t block, const ProductSizes& s) {
-    constexpr std::int64_t band = 8;  // rows of tiles that blocks walk down before they go on to the next column
-    const auto tiles = s.row_tiles * s.column_tiles, tile = block % tiles, rest = block / tiles;
-    const auto first_row = tile / (band * s.column_tiles) * band, in_band = tile % (band * s.column_tiles);
-    const auto height = s.row_tiles - first_row < band ? s.row_tiles - first_row : band;
-    return {rest / s.parts, rest % s.parts, first_row + in_band % height, in_band / height};
+  DNN_DEVICE static TilePlace of(unsigned block, const ProductSizes& s) {
+    constexpr unsigned band = 8;  // rows of tiles that blocks walk down before they go on to the next column
+    const unsigned tiles = s.row_tiles * s.column_tiles, tile = block % tiles, rest = block / tiles;
+    const unsigned in_band = tile % (band * s.column_tiles), above = tile / (band * s.column_tiles) * band;
+    const unsigned height = s.row_tiles - above < band ? s.row_tiles - above : band;
+    return {static_cast<int>(rest / s.parts), static_cast<int>(rest % s.parts),
+            static_cast<int>(above + in_band % height), static_cast<int>(in_band / height)};
   }
 };
 
@@ -312,9 +323,11 @@ DNN_KERNEL void DNN_LAUNCH_BOUNDS(Engine::threads, Engine::blocks_per_multiproce
   using Value = typename Engine::Value;
   DNN_DYNAMIC_SHARED(Value, shared);
   const auto place = TilePlace::of(blockIdx.x, s);
-  const auto first_row = place.row * Engine::rows, first_column = place.column * Engine::columns;
-  const auto begin = place.part * s.part_depth, end = begin + s.part_depth < s.k ? begin + s.part_depth : s.k;
-  const int slices = static_cast<int>((end - begin + Engine::depth - 1) / Engine::depth);
+  const auto offset = s.batch.offset(place.batch, out.batch_strides);
+  const auto first_row = std::int64_t{place.row} * Engine::rows;
+  const auto first_column = std::int64_t{place.column} * Engine::columns;
+  const int begin = place.part * s.part_depth, end = begin + s.part_depth < s.k ? begin + s.part_depth : s.k;
+  const int slices = (end - begin + Engine::depth - 1) / Engine::depth;
 
   const typename Engine::template Loader<A> load_a(a, a.data + s.batch.offset(place.batch, a.batch_strides), first_row);
   const typename Engine::template Loader<B> load_b(b, b.data + s.batch.offset(place.batch, b.batch_strides),
@@ -324,8 +337,8 @@ DNN_KERNEL void DNN_LAUNCH_BOUNDS(Engine::threads, Engine::blocks_per_multiproce
   cuda::AsyncCopies copies;
   const auto load = [&](int i) {
     if (i < slices) {
-      load_a.load(copies, slice_a(i), begin + std::int64_t{i} * Engine::depth, end);
-      load_b.load(copies, slice_b(i), begin + std::int64_t{i} * Engine::depth, end);
+      load_a.load(copies, slice_a(i), begin + i * Engine::depth, end);
+      load_b.load(copies, slice_b(i), begin + i * Engine::depth, end);
     }
     copies.commit();
   };
@@ -339,21 +352,27 @@ DNN_KERNEL void DNN_LAUNCH_BOUNDS(Engine::threads, Engine::blocks_per_multiproce
     engine.multiply(slice_a(i), a.depth_first, slice_b(i), b.depth_first);
   }
 
-  if (sums) {
-    sums += (place.batch * s.parts + place.part) * s.m * s.n;
-    engine.finish([&](int i, int j, const typename Engine::Sum* values) {
-      if (first_row + i >= s.m) return;
-      for (int c = 0; c < Engine::stored_columns && first_column + j + c < s.n; ++c) {
-        sums[(first_row + i) * s.n + first_column + j + c] = values[c];
+  // The sums go through shared memory, 64 rows at a time, so that whole rows are written side by side.
+  using Sum = typename Engine::Sum;
+  constexpr int pieces = Engine::columns / 4;
+  static_assert(64 * tile_pitch<Engine> * sizeof(Sum) <= Engine::stages * 2 * Engine::operand_elements * sizeof(Value));
+  Sum* const tile = reinterpret_cast<Sum*>(shared);
+  if (sums) sums += (std::int64_t{place.batch} * s.parts + place.part) * s.m * s.n;
+  for (int first = 0; first < Engine::rows; first += 64) {
+    __syncthreads();
+    engine.leave(first, tile);
+    __syncthreads();
+    for (int at = static_cast<int>(threadIdx.x); at < 64 * pieces; at += Engine::threads) {
+      const auto i = first_row + first + at / pieces, j = first_column + at % pieces * 4;
+      if (i >= s.m || j >= s.n) continue;
+      const Sum* values = tile + at / pieces * tile_pitch<Engine> + at % pieces * 4;
+      if (sums) {
+        for (int c = 0; c < 4 && j + c < s.n; ++c) sums[i * s.n + j + c] = values[c];
+      } else {
+        out.template store<4>(offset, place.batch, i, j, s.n, values);
       }
-    });
-    return;
+    }
   }
-  const auto offset = s.batch.offset(place.batch, out.batch_strides);
-  engine.finish([&](int i, int j, const typename Engine::Sum* values) {
-    if (first_row + i >= s.m) return;
-    out.template store<Engine::stored_columns>(offset, place.batch, first_row + i, first_column + j, s.n, values);
-  });
 }
 
 /// The second step of products cut along their depth: adds up the parts, in order.
@@ -364,7 +383,7 @@ DNN_KERNEL void add_parts(const Out out, const ProductSizes s, const typename Ou
   for (auto at = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x; at < batches * size; at += step) {
     const auto batch = at / size, element = at % size;
     typename Out::Sum sum = 0;
-    for (std::int64_t part = 0; part < s.parts; ++part) sum += sums[(batch * s.parts + part) * size + element];
+    for (unsigned part = 0; part < s.parts; ++part) sum += sums[(batch * s.parts + part) * size + element];
     out.template store<1>(s.batch.offset(batch, out.batch_strides), batch, element / s.n, element % s.n, s.n, &sum);
   }
 }
@@ -391,25 +410,25 @@ template <class Engine, class A, class B, class Out>
 void launch_product(std::string_view name, std::string_view engine, const A& a, const B& b, const Out& out,
                     ProductSizes s) {
   const auto up = [](std::int64_t n, std::int64_t d) { return (n + d - 1) / d; };
-  s.row_tiles = up(s.m, Engine::rows), s.column_tiles = up(s.n, Engine::columns);
-  const auto batches = s.batch.size(), blocks = batches * s.row_tiles * s.column_tiles;
-  const auto wanted = std::int64_t{cuda::multiprocessor_count()} * Engine::blocks_per_multiprocessor;
-  const auto parts = parts_of(blocks, s.k, wanted);
-  s.part_depth = up(up(s.k, parts), Engine::depth) * Engine::depth;
-  s.parts = std::max<std::int64_t>(1, up(s.k, std::max<std::int64_t>(s.part_depth, 1)));
+  const auto row_tiles = up(s.m, Engine::rows), column_tiles = up(s.n, Engine::columns), batches = s.batch.size();
+  const auto tiles = batches * row_tiles * column_tiles;
+  auto parts = parts_of(tiles, s.k, std::int64_t{cuda::multiprocessor_count()} * Engine::blocks_per_multiprocessor);
+  s.part_depth = static_cast<int>(up(up(s.k, parts), Engine::depth) * Engine::depth);
+  parts = std::max<std::int64_t>(1, up(s.k, std::max(s.part_depth, 1)));
+  DNN_EXPECT(name, tiles * parts < std::int64_t{1} << 31);
+  s.row_tiles = static_cast<unsigned>(row_tiles), s.column_tiles = static_cast<unsigned>(column_tiles);
+  s.parts = static_cast<unsigned>(parts);
   if (verbose_products()) {
-    std::fprintf(stderr, "[%.*s] %lld x (%lld x %lld x %lld): %.*s, %d x %d tiles, %lld blocks, %lld parts\n",
-                 static_cast<int>(name.size()), name.data(), static_cast<long long>(batches),
-                 static_cast<long long>(s.m), static_cast<long long>(s.n), static_cast<long long>(s.k),
-                 static_cast<int>(engine.size()), engine.data(), Engine::rows, Engine::columns,
-                 static_cast<long long>(blocks * s.parts), static_cast<long long>(s.parts));
+    std::fprintf(stderr, "%s\n",
+                 concat("[", name, "] ", batches, " x (", s.m, " x ", s.n, " x ", s.k, "): ", engine, ", tiles of ",
+                        Engine::rows, " x ", Engine::columns, ", ", tiles * parts, " blocks, ", parts, " parts")
+                     .c_str());
   }
   constexpr auto shared = std::size_t{2} * Engine::stages * Engine::operand_elements * sizeof(typename Engine::Value);
-  const Scratch<typename Engine::Sum> sums(s.parts == 1 ? 0 : batches * s.parts * s.m * s.n);
-  cuda::launch(name, multiply_tiles<Engine, A, B, Out>,
-               {static_cast<unsigned>(blocks * s.parts), Engine::threads, shared}, a, b, out, s,
-               s.parts == 1 ? nullptr : sums.data());
-  if (s.parts == 1) return;
+  const Scratch<typename Engine::Sum> sums(parts == 1 ? 0 : batches * parts * s.m * s.n);
+  cuda::launch(name, multiply_tiles<Engine, A, B, Out>, {static_cast<unsigned>(tiles * parts), Engine::threads, shared},
+               a, b, out, s, sums.data());
+  if (parts == 1) return;
   constexpr int threads = 256;
   cuda::launch(name, add_parts<Out>, {blocks_for(batches * s.m * s.n, threads), threads}, out, s, sums.data(), batches);
 }
@@ -422,7 +441,8 @@ void multiply(std::string_view name, const A& a, const B& b, const Out& out, std
               std::int64_t k, const BatchAxes& batch = {}) {
   using T = typename A::Value;
   ProductSizes s;
-  s.m = m, s.n = n, s.k = k, s.batch = batch;
+  DNN_EXPECT(name, k <= max_elements);
+  s.m = m, s.n = n, s.k = static_cast<int>(k), s.batch = batch;
   if (m == 0 || n == 0 || batch.size() == 0) return;
   if constexpr (sizeof(T) == 2) {
     detail::launch_product<TensorEngine<T>>(name, "tensor cores", a, b, out, s);
