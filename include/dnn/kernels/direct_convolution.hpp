@@ -162,7 +162,11 @@ void multiply_places(std::int64_t images, std::int64_t places, const T* gy, std:
     for (std::int64_t j = 0; j < places; j += width) {
       const Vector g[] = {Pack<T>::load(gy + static_cast<std::int64_t>(R) * gy_row + j).v...};
       const auto add_cell = [&](Vector* sum, const T* cell) {
-        const Vector seen = Pack<T>::load(cell + j).v;
+        Vector seen = Pack<T>::load(cell + j).v;
+#if defined(__GNUC__) && defined(__SSE2__)
+        // In a register: GCC would load it, from between two cache lines, again for each product.
+        asm("" : "+v"(seen));
+#endif
         ((sum[R] += g[R] * seen), ...);
       };
       (add_cell(acc[S], cells[S]), ...);

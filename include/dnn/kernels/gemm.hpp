@@ -63,7 +63,7 @@ struct PacketFor {
 
 /// out[p * Width + r] = x[r * row + p] for r < Width and p < depth: square blocks are transposed in registers.
 template <int Width, class T>
-[[gnu::noinline]] void transpose_panel(T* out, const T* x, std::int64_t row, std::int64_t depth) {
+void transpose_panel(T* out, const T* x, std::int64_t row, std::int64_t depth) {
   using Packet = typename PacketFor<Width, T, typename Eigen::internal::packet_traits<T>::type>::type;
   constexpr int size = Eigen::internal::unpacket_traits<Packet>::size;
   std::int64_t p = 0;
@@ -77,8 +77,10 @@ template <int Width, class T>
       }
     }
   }
-  for (; p < depth; ++p) {
-    for (int r = 0; r < Width; ++r) out[p * Width + r] = x[r * row + p];
+  out += p * Width;
+  x += p;
+  for (std::int64_t rest = depth - p; rest > 0; --rest, ++x, out += Width) {
+    for (int r = 0; r < Width; ++r) out[r] = x[r * row];
   }
 }
 
