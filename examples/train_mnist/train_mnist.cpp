@@ -41,6 +41,7 @@ struct Arguments {
   int unit = 1000;
   std::string model = "mlp";
   std::string device = "cpu";
+  std::string dtype = "float32";
   std::string out = "result";
   std::string resume;
   std::uint64_t seed = 0;
@@ -60,6 +61,8 @@ int train(const Arguments& args, Predictor predictor, int image_ndim) {
   links::Classifier model{std::move(predictor)};
   optimizers::Adam optimizer;
   optimizer.setup(model);
+  if (args.dtype == "mixed16" || args.dtype == "bfloat16") optimizer.use_fp32_update();
+  if (args.dtype == "mixed16") optimizer.loss_scaling();
 
   // The data
   auto [train, test] =
@@ -110,6 +113,9 @@ int main(int argc, char** argv) {
     app.add_option("-u,--unit", args.unit, "Units of the hidden layers")->check(CLI::Range(1, most));
     app.add_option("--model", args.model, "The network")->check(CLI::IsMember({"mlp", "cnn"}));
     app.add_option("-d,--device", args.device, "Where to compute");
+    app.add_option("--dtype", args.dtype,
+                   "What to compute with; mixed16: float16, updated in float32 from scaled losses")
+        ->check(CLI::IsMember({"float32", "float64", "float16", "bfloat16", "mixed16"}));
     app.add_option("-o,--out", args.out, "The folder for results");
     app.add_option("-r,--resume", args.resume, "The snapshot to go on from")->check(CLI::ExistingFile);
     app.add_option("--seed", args.seed, "Of all random numbers")->check([](const std::string& text) -> std::string {
@@ -125,6 +131,7 @@ int main(int argc, char** argv) {
     CLI11_PARSE(app, argc, argv);
 
     const auto device = using_device(args.device);
+    const auto dtype = using_dtype(dtype_from_name(args.dtype == "mixed16" ? "float16" : args.dtype));
     seed(args.seed);
     return args.model == "cnn" ? train(args, CNN{.n_units = args.unit}, 3) : train(args, MLP{.n_units = args.unit}, 1);
   } catch (const std::exception& error) {

@@ -12,6 +12,7 @@
 #include "dnn/optimizers/hooks/gradient_noise.hpp"
 #include "dnn/optimizers/hooks/lasso.hpp"
 #include "dnn/optimizers/hooks/weight_decay.hpp"
+#include "dnn/optimizers/mixed_precision.hpp"
 #include "dnn/optimizers/momentum_sgd.hpp"
 #include "dnn/optimizers/msvag.hpp"
 #include "dnn/optimizers/nesterov_ag.hpp"

@@ -72,12 +72,13 @@ inline void update_packs(UpdateBlock block, const void* f, DType compute, void* 
 
 /// The driver behind `update`: threads, and 16-bit types block by block around float.
 inline void update_drive(UpdateBlock block, const void* f, DType dtype, void* target, const void* source,
-                         void* const* states, std::size_t state_count, std::int64_t n) {
-  const auto item = static_cast<std::int64_t>(itemsize(dtype));
+                         DType source_dtype, void* const* states, std::size_t state_count, std::int64_t n) {
+  const auto item = static_cast<std::int64_t>(itemsize(dtype)),
+             source_item = static_cast<std::int64_t>(itemsize(source_dtype));
   const auto at = [item](void* p, std::int64_t i) { return static_cast<std::byte*>(p) + i * item; };
   parallel_for(n, update_grain, [&](std::int64_t begin, std::int64_t end) {
     void* pointers[max_update_states] = {};
-    if (!is_16bit_float(dtype)) {
+    if (!is_16bit_float(dtype) && source_dtype == dtype) {
       for (std::size_t k = 0; k < state_count; ++k) pointers[k] = at(states[k], begin);
       return update_packs(block, f, dtype, at(target, begin), static_cast<const std::byte*>(source) + begin * item,
                           pointers, state_count, end - begin);
@@ -88,7 +89,7 @@ inline void update_drive(UpdateBlock block, const void* f, DType dtype, void* ta
     for (std::int64_t i = begin; i < end; i += chunk) {
       const auto count = std::min(chunk, end - i);
       convert(scratch[0], DType::float32, at(target, i), dtype, count);
-      convert(scratch[1], DType::float32, static_cast<const std::byte*>(source) + i * item, dtype, count);
+      convert(scratch[1], DType::float32, static_cast<const std::byte*>(source) + i * source_item, source_dtype, count);
       for (std::size_t k = 0; k < state_count; ++k)
         convert(pointers[k], DType::float32, at(states[k], i), dtype, count);
       update_packs(block, f, DType::float32, scratch[0], scratch[1], pointers, state_count, count);
@@ -104,22 +105,25 @@ using gpu::UpdateBatch;
 #else
 /// Collects the GPU's updates so that they become one launch; `flush` starts it. Without a GPU there is nothing to do.
 struct UpdateBatch {
+  const double* skip = nullptr;  ///< where this points to anything but 0, updates change nothing
+
   void flush() const noexcept {}
 };
 #endif
 
 /// f(target&, source, state&...) on n elements of a float dtype; target and states are changed in place, in one pass.
-/// On the GPU it begins when `batch` is flushed.
+/// The source may be of another float dtype, but for float64. On the GPU it begins when `batch` is flushed.
 template <std::size_t States, class F>
-void update(const F& f, DType dtype, void* target, const void* source, const std::array<void*, States>& states,
-            std::int64_t n, [[maybe_unused]] UpdateBatch& batch) {
+void update(const F& f, DType dtype, void* target, const void* source, DType source_dtype,
+            const std::array<void*, States>& states, std::int64_t n, UpdateBatch& batch) {
   static_assert(States <= max_update_states);
 #if DNN_CUDA
-  if (on_gpu()) return gpu::update<States>(f, dtype, target, source, states, n, batch);
+  if (on_gpu()) return gpu::update<States>(f, dtype, target, source, source_dtype, states, n, batch);
 #endif
+  if (batch.skip && *batch.skip != 0) return;
   const auto run = [&]<std::size_t... I>(std::index_sequence<I...>) {
     const UpdateBlock block = dtype == DType::float64 ? &update_block<double, F, I...> : &update_block<float, F, I...>;
-    update_drive(block, &f, dtype, target, source, states.data(), States, n);
+    update_drive(block, &f, dtype, target, source, source_dtype, states.data(), States, n);
   };
   run(std::make_index_sequence<States>{});
 }

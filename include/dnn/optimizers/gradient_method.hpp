@@ -57,8 +57,8 @@ class ParameterUpdate {
     std::array<void*, States> states;
     for (std::size_t i = 0; i < States; ++i) states[i] = states_[i].array.bytes();
     const Array& gradient = parameter_.node()->grad.array();
-    kernels::update<States>(formula, parameter_.dtype(), parameter_.array().bytes(), gradient.bytes(), states,
-                            parameter_.size(), batch_);
+    kernels::update<States>(formula, parameter_.dtype(), parameter_.array().bytes(), gradient.bytes(), gradient.dtype(),
+                            states, parameter_.size(), batch_);
   }
 
  private:

@@ -120,8 +120,9 @@ class UpdateRule {
 
   /// `/predictor/l1/W`.
   const std::string& path() const noexcept { return path_; }
-  Parameter& parameter() noexcept { return parameter_; }
-  const Parameter& parameter() const noexcept { return parameter_; }
+  /// What is updated: the model's parameter, or its copy in float32 (`Optimizer::use_fp32_update`).
+  Parameter& parameter() noexcept { return wide_ ? *wide_ : parameter_; }
+  const Parameter& parameter() const noexcept { return wide_ ? *wide_ : parameter_; }
   /// Updates of this parameter. Frozen ones (`Parameter::set_update_enabled`, `Link::disable_update`) do not count.
   std::int64_t t() const noexcept { return t_; }
   /// The state called `name`; undefined before the first update. Throws ArgumentError when the optimizer has none.
@@ -157,6 +158,7 @@ class UpdateRule {
 
   std::string path_;
   Parameter parameter_;
+  std::optional<Parameter> wide_;
   std::int64_t t_ = 0;
   OptimizerStates states_;
   std::vector<std::pair<std::string, double>> overrides_;
@@ -172,6 +174,11 @@ inline Array mutable_gradient(Parameter& parameter) {
   return gradient.array();
 }
 
+struct LossScalingOptions {
+  std::int64_t interval = 1000;                ///< updates in which the scale doubles, once it has been too large
+  std::optional<double> scale = std::nullopt;  ///< a fixed scale instead
+};
+
 class Optimizer {
  public:
   Optimizer() = default;
@@ -186,6 +193,7 @@ class Optimizer {
     rules_.clear();
     hooks_.clear();
     t_ = epoch_ = 0;
+    loss_scale_ = {};
     for (auto& [name, parameter] : detail::namedparams(target)) {
       parameter.set_name(name);
       rules_.push_back(std::make_unique<UpdateRule>(name, parameter));
@@ -207,13 +215,15 @@ class Optimizer {
     (void)target();
     const auto mode = no_backprop_mode();
     fill_missing_gradients();
+    if (precision_) precision_->take_gradients(*this);
     hooks_.call(HookTiming::pre, *this);
     ++t_;
     kernels::UpdateBatch batch;
+    if (loss_scale_.defined()) batch.skip = loss_scale_.data<double>() + LossScale::skip;
     for (auto& rule : rules_) {
-      Parameter& parameter = rule->parameter_;
-      if (!parameter.update_enabled()) continue;
+      if (!rule->parameter_.update_enabled()) continue;
       ++rule->t_;
+      Parameter& parameter = rule->parameter();
       if (!parameter.is_initialized()) continue;
       const UsingDevice here(parameter.array().device());
       prepare_states(*rule);
@@ -227,11 +237,41 @@ class Optimizer {
     batch.flush();
     fill_missing_gradients();
     hooks_.call(HookTiming::post, *this);
+    if (precision_) precision_->give_back(*this);
   }
   /// loss = lossfun(args...), THEN clears the gradients, backward, update().
   template <class LossFunction, class... Args>
     requires(std::invocable<LossFunction&, const Args&...>)
-  void update(LossFunction&& lossfun, const Args&... args) { minimize(lossfun(args...)); }
+  void update(LossFunction&& lossfun, const Args&... args) {
+    backward(lossfun(args...));
+    update();
+  }
+  /// Clears the gradients, then backward; from the scaled loss where there is `loss_scaling`. The graph is gone
+  /// afterwards unless the caller holds it too.
+  void backward(Variable loss) {
+    for (auto& rule : rules_) rule->parameter_.cleargrad();
+    if (loss_scaling_) start_with_scale(loss);
+    loss.backward();
+    loss = Variable{};
+    if (loss_scaling_) precision_->judge(*this);
+  }
+
+  /// Mixed precision: parameters of 16 bits are updated through a copy in float32, which takes the gradient, the hooks
+  /// and the states; then they are what it rounds to. The copy is saved as `<path>/fp32`.
+  template <class = void>
+  void use_fp32_update(bool use = true);
+  /// Multiplies losses before `backward`, and the gradients by the inverse before the update, so that small gradients
+  /// do not vanish in float16. Where a gradient is not finite, the update leaves parameters and states as they are, but
+  /// counts. Without a fixed `scale` it starts at 1, doubles with every update until a gradient is not finite, then is
+  /// halved each time that happens and grows slowly otherwise; it stays between 1 and 65504. The GPU decides for
+  /// itself: nobody waits. Gradients must come from `update(lossfun, ...)` or `Optimizer::backward`.
+  template <class = void>
+  void loss_scaling(const LossScalingOptions& options = {});
+  /// What the next loss is multiplied by: 1 without `loss_scaling`. Waits for the GPU.
+  double loss_scale() const {
+    if (!loss_scaling_) return 1;
+    return loss_scale_.defined() ? loss_scale_[LossScale::scale].item() : loss_scaling_->scale.value_or(1);
+  }
 
   /// `hook(Optimizer&)`, called once, or `hook(UpdateRule&, Parameter&)`, called for every parameter. Hooks run in the
   /// order in which they were added. Throws ArgumentError before `setup`, and for a name that is taken.
@@ -301,9 +341,15 @@ class Optimizer {
   void serialize(Serializer& s) {
     s("t", t_);
     s("epoch", epoch_);
+    if (loss_scaling_ && t_ > 0) s("loss_scale", loss_scale_);
     for (auto& rule : rules_) {
       const auto path = rule->path_.substr(1) + '/';
       s(path + "t", rule->t_);
+      if (has_wide(*rule) && rule->t_ > 0) {
+        Array wide = rule->wide_ ? rule->wide_->array() : Array{};
+        s(path + "fp32", wide);
+        if (s.is_loading()) rule->wide_.emplace(wide);
+      }
       const bool has_states = std::any_of(rule->states_.begin(), rule->states_.end(),
                                           [](const auto& state) { return state.array.defined(); });
       // Before a parameter's first update there is no state.
@@ -325,26 +371,49 @@ class Optimizer {
   static OptimizerStates& states(UpdateRule& rule) noexcept { return rule.states_; }
 
  private:
-  void minimize(Variable loss) {
-    for (auto& rule : rules_) rule->parameter_.cleargrad();
-    loss.backward();
-    loss = Variable{};  // frees the graph
-    update();
-  }
-
   void fill_missing_gradients() {
-    for (auto& rule : rules_) {
-      Parameter& p = rule->parameter_;
+    const auto fill = [](Parameter& p) {
       if (p.is_initialized() && p.update_enabled() && !p.node()->grad.defined()) {
         p.set_grad(Variable(zeros_like(p.array())));
       }
+    };
+    for (auto& rule : rules_) {
+      fill(rule->parameter_);
+      if (rule->wide_ && rule->parameter_.update_enabled()) fill(*rule->wide_);
     }
+  }
+
+  /// The elements of `loss_scale_`, which is on the device of the parameters.
+  struct LossScale {
+    enum : std::int64_t { scale, inverse, skip, was_too_large, size };
+  };
+  /// Function pointers, so that a program compiles mixed precision only if it asks for it.
+  struct Precision {
+    void (*take_gradients)(Optimizer&);
+    void (*give_back)(Optimizer&);
+    void (*judge)(Optimizer&);
+  };
+  template <class = void>
+  struct MixedPrecision;
+
+  bool has_wide(const UpdateRule& rule) const {
+    if (!fp32_update_) return false;
+    return is_16bit_float(rule.parameter_.is_initialized() ? rule.parameter_.dtype() : config().dtype);
+  }
+  void start_with_scale(Variable& loss) {
+    DNN_EXPECT("loss_scaling", loss.size() == 1);
+    const UsingDevice here(loss.device());
+    if (!loss_scale_.defined()) {
+      loss_scale_ = array_from(std::vector<double>{loss_scaling_->scale.value_or(1), 1, 0, 0});
+    }
+    loss_scale_ = loss_scale_.to(loss.device());
+    loss.set_grad(Variable(loss_scale_[LossScale::scale].to(loss.dtype()).reshape(loss.shape())));
   }
 
   /// Makes the states that are not there yet. Throws where gradient or states do not fit the parameter.
   static void prepare_states(UpdateRule& rule) {
-    const Array& data = rule.parameter_.array();
-    const Array& gradient = rule.parameter_.node()->grad.array();
+    const Array& data = rule.parameter().array();
+    const Array& gradient = rule.parameter().node()->grad.array();
     if (gradient.shape() != data.shape() || gradient.dtype() != data.dtype()) {
       throw ArgumentError("[optimizer] the gradient of ", rule.path_, " is ", gradient, ", the parameter ", data);
     }
@@ -364,6 +433,12 @@ class Optimizer {
   detail::HookList<Optimizer&> hooks_;
   std::int64_t t_ = 0;
   std::int64_t epoch_ = 0;
+  const Precision* precision_ = nullptr;
+  bool fp32_update_ = false;
+  std::optional<LossScalingOptions> loss_scaling_;
+  Array loss_scale_;  ///< float64
 };
 
 }  // namespace dnn::inline DNN_ABI
+
+#include "dnn/optimizers/mixed_precision.hpp"  // `use_fp32_update` and `loss_scaling`

@@ -33,7 +33,7 @@ struct UpdateEntry {
   std::array<void*, States> states;
   std::int64_t n;
   Index32 first_block;  // of this entry
-  DType dtype;
+  DType dtype, source_dtype;
   bool fours;
   F f;
 };
@@ -44,6 +44,7 @@ struct UpdateTable {
   static constexpr std::size_t capacity = std::min<std::size_t>(64, 3840 / sizeof(UpdateEntry<F, States>));
   static_assert(capacity >= 1, "the formula of an update holds too much data");
 
+  const double* skip = nullptr;
   std::int32_t count = 0;
   Index32 blocks = 0;
   std::array<UpdateEntry<F, States>, capacity> entries;
@@ -54,6 +55,7 @@ inline constexpr std::int64_t update_block = 4096;  // elements
 
 template <class T, class F, std::size_t States, std::size_t... I>
 DNN_KERNEL void update_arrays(UpdateTable<F, States> table, std::index_sequence<I...>) {
+  if (table.skip && *table.skip != 0) return;
   int which = 0;
   while (which + 1 < table.count && table.entries[static_cast<std::size_t>(which + 1)].first_block <= blockIdx.x)
     ++which;
@@ -65,7 +67,7 @@ DNN_KERNEL void update_arrays(UpdateTable<F, States> table, std::index_sequence<
     if (e.fours) {
       for (std::int64_t i = begin / 4 + threadIdx.x; i < end / 4; i += blockDim.x) {
         Four<float> p = load_four(e.target, e.dtype, i);
-        const Four<float> g = load_four(e.source, e.dtype, i);
+        const Four<float> g = load_four(e.source, e.source_dtype, i);
         [[maybe_unused]] std::array<Four<float>, States> s{load_four(e.states[I], e.dtype, i)...};
         DNN_UNROLL
         for (int k = 0; k < 4; ++k) {
@@ -84,7 +86,7 @@ DNN_KERNEL void update_arrays(UpdateTable<F, States> table, std::index_sequence<
   for (std::int64_t i = scalar_begin + threadIdx.x; i < end; i += blockDim.x) {
     Number<T> x = load_as<T>(e.target, e.dtype, i);
     [[maybe_unused]] std::array<Number<T>, States> state{Number<T>(load_as<T>(e.states[I], e.dtype, i))...};
-    e.f(x, Number<T>(load_as<T>(e.source, e.dtype, i)), state[I]...);
+    e.f(x, Number<T>(load_as<T>(e.source, e.source_dtype, i)), state[I]...);
     store_as<T>(e.target, e.dtype, i, x.v);
     (store_as<T>(e.states[I], e.dtype, i, state[I].v), ...);
   }
@@ -97,6 +99,8 @@ class UpdateBatch {
   UpdateBatch() noexcept {}
   UpdateBatch(const UpdateBatch&) = delete;
   UpdateBatch& operator=(const UpdateBatch&) = delete;
+
+  const double* skip = nullptr;  ///< where this points to anything but 0, updates change nothing
 
   /// Starts what was collected.
   void flush() {
@@ -124,6 +128,7 @@ class UpdateBatch {
     if (!launch_) {
       launch_ = launch;
       device_ = current_device();
+      table.skip = skip;
       table.count = 0;
       table.blocks = 0;
     }
@@ -152,12 +157,12 @@ class UpdateBatch {
 
 /// As kernels::update.
 template <std::size_t States, class F>
-void update(const F& f, DType dtype, void* target, const void* source, const std::array<void*, States>& states,
-            std::int64_t n, UpdateBatch& batch) {
+void update(const F& f, DType dtype, void* target, const void* source, DType source_dtype,
+            const std::array<void*, States>& states, std::int64_t n, UpdateBatch& batch) {
   if (n == 0) return;
-  bool fours = takes_fours(target, dtype) && takes_fours(source, dtype);
+  bool fours = takes_fours(target, dtype) && takes_fours(source, source_dtype);
   for (void* const state : states) fours = fours && takes_fours(state, dtype);
-  const UpdateEntry<F, States> entry{target, source, states, n, 0, dtype, fours, f};
+  const UpdateEntry<F, States> entry{target, source, states, n, 0, dtype, source_dtype, fours, f};
   if (dtype == DType::float64) batch.add<double>(entry);
   else batch.add<float>(entry);
 }

@@ -14,7 +14,7 @@ template <class Formula>
 void change_array(Array a, const Array& b, const Formula& formula) {
   const UsingDevice here(a.device());
   kernels::UpdateBatch batch;
-  kernels::update<0>(formula, a.dtype(), a.bytes(), b.bytes(), {}, a.size(), batch);
+  kernels::update<0>(formula, a.dtype(), a.bytes(), b.bytes(), b.dtype(), {}, a.size(), batch);
   batch.flush();
 }
 
