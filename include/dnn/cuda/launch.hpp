@@ -31,7 +31,7 @@
 
 /// `DNN_SHARED(float, tile, [32][33]);` an array that the threads of a block share, aligned to 128 bytes.
 /// `DNN_DYNAMIC_SHARED(float, smem);` a pointer to the bytes that the launch asked for, aligned to 128 as well.
-/// `DNN_UNROLL` before a loop of constant length.
+/// `DNN_UNROLL` before a loop of constant length; `DNN_NO_UNROLL` before one that is short as a rule.
 /// `DNN_LAUNCH_BOUNDS(256)` after `void`: the largest block, and how many of them a multiprocessor should hold.
 #if defined(__CUDACC__)
 #define DNN_SHARED(type, name, ...)                                                  \
@@ -42,6 +42,7 @@
   type* name = reinterpret_cast<type*>(dnn_dynamic_shared)
 #define DNN_LAUNCH_BOUNDS(...) __launch_bounds__(__VA_ARGS__)
 #define DNN_UNROLL _Pragma("unroll")
+#define DNN_NO_UNROLL _Pragma("unroll 1")
 #else
 #define DNN_SHARED(type, name, ...)                                \
   static constexpr char dnn_shared_##name = 0;                     \
@@ -51,6 +52,7 @@
   type* name = static_cast<type*>(::dnn::cuda::host::block_runner().dynamic_shared())
 #define DNN_LAUNCH_BOUNDS(...)
 #define DNN_UNROLL
+#define DNN_NO_UNROLL
 #endif
 
 namespace dnn::inline DNN_ABI::cuda {

@@ -7,9 +7,10 @@
 
 namespace dnn::inline DNN_ABI::kernels {
 
-/// Element i of an array of `dtype`, as T. On the GPU all threads of a launch take the same way through the switch.
+namespace detail {
+// Not inlined: a kernel reads and writes many operands, and nvcc would compile the switch for each.
 template <class T>
-DNN_HD T load_as(const void* data, DType dtype, std::int64_t i) {
+DNN_HD [[gnu::noinline]] T load_converted(const void* data, DType dtype, std::int64_t i) {
   switch (dtype) {
     case DType::float32: return cast_scalar<T>(static_cast<const float*>(data)[i]);
     case DType::float64: return cast_scalar<T>(static_cast<const double*>(data)[i]);
@@ -21,7 +22,7 @@ DNN_HD T load_as(const void* data, DType dtype, std::int64_t i) {
   }
 }
 template <class T>
-DNN_HD void store_as(void* data, DType dtype, std::int64_t i, T value) {
+DNN_HD [[gnu::noinline]] void store_converted(void* data, DType dtype, std::int64_t i, T value) {
   switch (dtype) {
     case DType::float32: static_cast<float*>(data)[i] = cast_scalar<float>(value); break;
     case DType::float64: static_cast<double*>(data)[i] = cast_scalar<double>(value); break;
@@ -32,6 +33,19 @@ DNN_HD void store_as(void* data, DType dtype, std::int64_t i, T value) {
     case DType::uint8: static_cast<std::uint8_t*>(data)[i] = cast_scalar<std::uint8_t>(value); break;
     case DType::boolean: static_cast<std::uint8_t*>(data)[i] = value != T(0); break;
   }
+}
+}  // namespace detail
+
+/// Element i of an array of `dtype`, as T. On the GPU all threads of a launch take the same way.
+template <class T>
+DNN_HD T load_as(const void* data, DType dtype, std::int64_t i) {
+  if (dtype == dtype_of<T>()) return static_cast<const T*>(data)[i];
+  return detail::load_converted<T>(data, dtype, i);
+}
+template <class T>
+DNN_HD void store_as(void* data, DType dtype, std::int64_t i, T value) {
+  if (dtype == dtype_of<T>()) static_cast<T*>(data)[i] = value;
+  else detail::store_converted(data, dtype, i, value);
 }
 
 }  // namespace dnn::inline DNN_ABI::kernels

@@ -31,9 +31,9 @@ struct alignas(4 * sizeof(T)) Four {
   T v[4];
 };
 
-/// Elements 4i to 4i + 3 of a float32 or 16-bit array.
-DNN_HD inline Four<float> load_four(const void* data, DType dtype, std::int64_t i) {
-  if (dtype == DType::float32) return static_cast<const Four<float>*>(data)[i];
+namespace detail {
+// Not inlined: a kernel would compile them once more for each of its operands.
+DNN_HD [[gnu::noinline]] inline Four<float> widen_four(const void* data, DType dtype, std::int64_t i) {
   Four<float> out;
   if (dtype == DType::float16) {
     const auto narrow = static_cast<const Four<float16>*>(data)[i];
@@ -44,10 +44,8 @@ DNN_HD inline Four<float> load_four(const void* data, DType dtype, std::int64_t 
   }
   return out;
 }
-DNN_HD inline void store_four(void* data, DType dtype, std::int64_t i, const Four<float>& value) {
-  if (dtype == DType::float32) {
-    static_cast<Four<float>*>(data)[i] = value;
-  } else if (dtype == DType::float16) {
+DNN_HD [[gnu::noinline]] inline void store_narrowed(void* data, DType dtype, std::int64_t i, Four<float> value) {
+  if (dtype == DType::float16) {
     Four<float16> narrow;
     for (int k = 0; k < 4; ++k) narrow.v[k] = float16(value.v[k]);
     static_cast<Four<float16>*>(data)[i] = narrow;
@@ -56,6 +54,17 @@ DNN_HD inline void store_four(void* data, DType dtype, std::int64_t i, const Fou
     for (int k = 0; k < 4; ++k) narrow.v[k] = bfloat16(value.v[k]);
     static_cast<Four<bfloat16>*>(data)[i] = narrow;
   }
+}
+}  // namespace detail
+
+/// Elements 4i to 4i + 3 of a float32 or 16-bit array.
+DNN_HD inline Four<float> load_four(const void* data, DType dtype, std::int64_t i) {
+  if (dtype == DType::float32) return static_cast<const Four<float>*>(data)[i];
+  return detail::widen_four(data, dtype, i);
+}
+DNN_HD inline void store_four(void* data, DType dtype, std::int64_t i, const Four<float>& value) {
+  if (dtype == DType::float32) static_cast<Four<float>*>(data)[i] = value;
+  else detail::store_narrowed(data, dtype, i, value);
 }
 /// True where load_four and store_four may be used.
 inline bool takes_fours(const void* data, DType dtype) noexcept {
@@ -79,6 +88,7 @@ template <class T, class F, std::size_t... I>
 DNN_KERNEL void elementwise_general(F f, ElementwiseArguments a, std::index_sequence<I...>) {
   for (Index32 i = blockIdx.x * blockDim.x + threadIdx.x; i < a.n; i += gridDim.x * blockDim.x) {
     Index32 offsets[sizeof...(I)] = {}, rest = i;
+    DNN_NO_UNROLL
     for (int axis = a.ndim - 1; axis > 0; --axis) {
       const auto [quotient, remainder] = a.sizes[axis].divide(rest);
       ((offsets[I] += remainder * a.strides[I][axis]), ...);
