@@ -88,7 +88,10 @@ int run(const Arguments& args) {
   cloud::Estimator estimator{
       {.source_directory = args.source,
        .entry = args.entry,
-       .script_params = {{"--epochs", args.epochs}, {"--batchsize", args.batchsize}, {"--output_dir", "./outputs"}},
+       .script_params = {{"--epochs", args.epochs},
+                         {"--batchsize", args.batchsize},
+                         {"--output_dir", "./outputs"},
+                         {"--gpu_id", args.gpu ? 0 : -1}},
        .compute_target = target,
        .packages = {"libeigen3-dev", "libzip-dev", "zlib1g-dev", "libcereal-dev", "libcurl4-openssl-dev", "libssl-dev",
                     "libsqlite3-dev", "nlohmann-json3-dev", "libcli11-dev"},

@@ -204,7 +204,10 @@ class RunView {
     std::string partial;  // a line whose end has not come yet
   };
 
-  static bool is_build_log(const std::string& file) { return file.find("build") != std::string::npos; }
+  // Of the image, or of a local run's program; an Azure job that builds its program does so while it is running.
+  static bool is_build_log(const std::string& file) {
+    return file.find("build") != std::string::npos && !file.starts_with("logs/");
+  }
 
   // Shows this phase and those before it that were too short to be seen.
   void show_phase(Phase phase) {

@@ -602,7 +602,7 @@ TEST_CASE("metrics, params and tags go to MLflow and come back", "[cloud][azure]
   }
 }
 
-TEST_CASE("the article runs with Azurite as its storage", "[cloud][azure]") {
+TEST_CASE("the article runs with Azurite as its storage", "[cloud][azure][services]") {
   if (run_program({"azurite-blob", "--version"}, std::chrono::seconds(60)).exit_code != 0) {
     WARN("skipped: the program azurite-blob (npm install -g azurite) is not in PATH");
     return;

@@ -213,7 +213,7 @@ TEST_CASE("a connection that breaks loses nothing", "[cloud][tracking]") {
   CHECK(server->complaints().empty());
 }
 
-TEST_CASE("a real MLflow server", "[cloud][tracking][mlflow]") {
+TEST_CASE("a real MLflow server", "[cloud][tracking][services]") {
   const std::string mlflow = env_or("DNN_MLFLOW", "");
   if (!fs::exists(mlflow)) {
     WARN("skipped: DNN_MLFLOW does not name the program mlflow (pip install mlflow)");
