@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <memory>
@@ -19,6 +20,7 @@
 #include "cloud/backend/mlflow.hpp"
 #include "cloud/backend/offline.hpp"
 #include "cloud/core/base64.hpp"
+#include "cloud/core/clock.hpp"
 #include "cloud/core/env.hpp"
 #include "cloud/core/error.hpp"
 #include "cloud/core/secret.hpp"
@@ -38,14 +40,22 @@ struct Context {
 
 namespace detail {
 
-/// The run's own token as long as it is taken, then one of Azure's usual ways to sign in.
+/// The run's own token, which run history replaces while it is good; once it is refused, one of Azure's usual ways to
+/// sign in.
 class JobToken {
  public:
-  explicit JobToken(Secret token) : token_(std::move(token)) {}
+  /// `expires`: 0 when it is not known. `renewal`: where run history gives a new one; empty when that is not known.
+  JobToken(Secret token, Milliseconds expires, std::string renewal)
+      : renewal_(std::move(renewal)), token_(std::move(token)) {
+    set_renewal(expires);
+  }
 
   Secret operator()(const http::Client& client, const Secret& rejected) {
     const std::scoped_lock lock(mutex_);
-    if (!token_.empty() && !(rejected == token_)) return token_;
+    if (!token_.empty() && !(rejected == token_)) {
+      if (renew_at_ != 0 && now_ms() >= renew_at_) renew(client);
+      return token_;
+    }
     const auth::Cloud cloud = auth::Cloud::from_environment();
     if (!other_) other_ = std::make_unique<auth::TokenCache>(auth::default_credential(client, cloud));
     token_ = Secret();
@@ -53,10 +63,44 @@ class JobToken {
   }
 
  private:
+  // Halfway through what is left of its life, and not more often than every second.
+  void set_renewal(Milliseconds expires) {
+    const Milliseconds now = now_ms();
+    renew_at_ = renewal_.empty() || expires <= now ? 0 : now + std::max<Milliseconds>((expires - now) / 2, 1000);
+  }
+  void renew(const http::Client& client) {
+    try {
+      const rest::Service history(client, [this](const Secret&) { return token_; });
+      const Json reply = history.get("renew the token of this run", renewal_);
+      if (Secret fresh(json::text(reply, {"token"})); !fresh.empty()) token_ = std::move(fresh);
+      set_renewal(parse_rfc3339(json::text(reply, {"expiryTimeUtc"})).value_or(0));
+    } catch (const std::exception&) {
+      renew_at_ = now_ms() + 30'000;  // the one at hand is still good
+    }
+  }
+
+  const std::string renewal_;
   std::mutex mutex_;
   Secret token_;
+  Milliseconds renew_at_ = 0;  // 0: never
   std::unique_ptr<auth::TokenCache> other_;
 };
+
+/// The token that a job of Azure finds in its environment, and where the next one is to be had.
+inline std::shared_ptr<JobToken> job_token() {
+  const std::string run = env_or("AZUREML_RUN_ID", env_or("MLFLOW_RUN_ID", ""));
+  const std::string experiment = env_or("AZUREML_EXPERIMENT_ID", env_or("MLFLOW_EXPERIMENT_ID", ""));
+  const std::string scope = env_or("AZUREML_WORKSPACE_SCOPE", "");
+  std::string renewal = env_or("AZUREML_RUN_HISTORY_SERVICE_ENDPOINT", env_or("AZUREML_SERVICE_ENDPOINT", ""));
+  if (run.empty() || experiment.empty() || scope.empty() || renewal.empty() || !rest::is_private(Url::parse(renewal))) {
+    renewal.clear();
+  } else {
+    renewal += "/history/v1.0" + scope + "/experimentids/" + percent_encode(experiment) + "/runs/" +
+               percent_encode(run) + "/token";
+  }
+  const auto expires = parse_number<std::int64_t>(env_or("AZUREML_RUN_TOKEN_EXPIRY", "")).value_or(0);
+  return std::make_shared<JobToken>(Secret(env_or("MLFLOW_TRACKING_TOKEN", "")), expires * 1000, std::move(renewal));
+}
 
 /// Where values wait that could not be sent to that server: `$CLOUD_SPOOL`, else below `$XDG_STATE_HOME`,
 /// `~/.local/state` or the folder for temporary files.
@@ -77,16 +121,15 @@ inline std::filesystem::path spool_folder(const std::string& server) {
 inline Context mlflow_context(const std::string& tracking_uri) {
   const std::string tried = "use MLFLOW_TRACKING_URI";
   std::string uri = tracking_uri.substr(0, tracking_uri.find('?'));  // jobs have ?is-remote=True
-  const bool azure = uri.starts_with("azureml://");
-  if (azure) uri.replace(0, 7, "https");
+  const bool azure = uri.starts_with("azureml://") || env("AZUREML_RUN_ID").has_value();
+  if (uri.starts_with("azureml://")) uri.replace(0, 7, "https");
   if (!uri.starts_with("https://") && !uri.starts_with("http://")) {
     throw ConfigError(tried, "only http://, https:// and azureml:// are known, not " + uri.substr(0, uri.find(':')));
   }
-  // A thread waits for the replies, and what fails is tried again later: give up soon.
+  // A thread waits for the replies, and what fails is tried again later.
   http::ClientOptions options;
   options.connect_timeout = std::chrono::seconds(5);
   options.stall_timeout = std::chrono::seconds(20);
-  options.backoff.max_attempts = 2;
   const http::Client client(options);
 
   rest::TokenSource tokens;
@@ -95,8 +138,7 @@ inline Context mlflow_context(const std::string& tracking_uri) {
     const Secret pair(base64(*user + ":" + env_or("MLFLOW_TRACKING_PASSWORD", "")));
     tokens = [pair](const Secret&) { return pair; };
   } else if (azure) {
-    tokens = [client, job = std::make_shared<JobToken>(Secret(env_or("MLFLOW_TRACKING_TOKEN", "")))](
-                 const Secret& rejected) { return (*job)(client, rejected); };
+    tokens = [client, job = job_token()](const Secret& rejected) { return (*job)(client, rejected); };
   } else if (const auto token = env("MLFLOW_TRACKING_TOKEN")) {
     tokens = [secret = Secret(*token)](const Secret&) { return secret; };
   }
@@ -119,7 +161,8 @@ inline Context mlflow_context(const std::string& tracking_uri) {
 /// - MLFLOW_TRACKING_URI: an MLflow server (http://, https://), or in a job of Azure its endpoint (azureml://). The run
 ///   is MLFLOW_RUN_ID or AZUREML_RUN_ID; with neither a new one of the experiment MLFLOW_EXPERIMENT_NAME ("Default"),
 ///   named MLFLOW_RUN_NAME. Signs in with MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or the token
-///   MLFLOW_TRACKING_TOKEN; on Azure, when that token is refused or absent, as auth/chain.hpp does;
+///   MLFLOW_TRACKING_TOKEN; in a job of Azure that token is renewed, and when it is refused or absent, as
+///   auth/chain.hpp does;
 /// - offline.
 inline Context find_context() {
   const std::optional<std::string> workspace = env("CLOUD_WORKSPACE");

@@ -8,12 +8,14 @@
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <system_error>
 #include <utility>
 #include <vector>
 
+#include "cloud/backend/azure/artifacts.hpp"
 #include "cloud/backend/backend.hpp"
 #include "cloud/core/error.hpp"
 #include "cloud/core/file.hpp"
@@ -25,14 +27,14 @@
 
 namespace cloud {
 
-/// Files go where the server keeps them: through the server (`mlflow-artifacts:`) or into a folder of this machine
-/// (`file:`, a plain path). Other stores (s3:, gs:, wasbs:, …) throw UnsupportedError, as they want credentials of
-/// their own.
+/// Files go where the server keeps them: through the server (`mlflow-artifacts:`), into a folder of this machine
+/// (`file:`, a plain path), or through Azure's artifact service (`azureml:`). Other stores (s3:, gs:, wasbs:, …) throw
+/// UnsupportedError, as they want credentials of their own.
 class MlflowBackend : public Backend {
  public:
   /// `tracking_uri`: http(s)://…
   MlflowBackend(rest::Service service, const std::string& tracking_uri)
-      : service_(service), uri_(tracking_uri), client_(std::move(service), tracking_uri) {
+      : service_(std::move(service)), uri_(tracking_uri), client_(service_.brief(), tracking_uri) {
     while (!uri_.empty() && uri_.back() == '/') uri_.pop_back();
   }
   /// Runs that were started here and not ended have come to their end with the program.
@@ -126,6 +128,7 @@ class MlflowBackend : public Backend {
     const std::uint64_t size = fs::file_size(from, failed);
     if (failed) throw FileError("read " + from.string(), failed.message());
     const Place place = place_of(tried, id);
+    if (place.service) return place.service->upload(path, from, progress);
     if (place.url.empty()) {
       copy_whole_file(from, safe_join(place.folder, path));
     } else {
@@ -143,6 +146,7 @@ class MlflowBackend : public Backend {
     const std::string tried = "download " + path + " of run " + id;
     if (!is_safe_name(path)) throw FileError(tried, "this is no plain relative path");
     const Place place = place_of(tried, id);
+    if (place.service) return place.service->download(path, to, progress);
     if (place.url.empty()) {
       copy_whole_file(safe_join(place.folder, path), to);
     } else {
@@ -242,10 +246,11 @@ class MlflowBackend : public Backend {
     return model;
   }
 
-  // Where the files of a run are: below a URL, or in a folder of this machine.
+  // Where the files of a run are: below a URL, in a folder of this machine, or with Azure's artifact service.
   struct Place {
     std::string url{};
     fs::path folder{};
+    std::optional<azure::Artifacts> service{};
   };
 
   Place place_of(const std::string& tried, const std::string& id) const {
@@ -266,6 +271,11 @@ class MlflowBackend : public Backend {
     }
     if (uri.starts_with("file://")) return {.folder = percent_decode(uri.substr(7))};
     if (uri.starts_with("/")) return {.folder = uri};
+    if (const std::size_t at = uri_.find("/mlflow/v"); uri.starts_with("azureml:") && at != std::string::npos) {
+      // {data plane}/mlflow/v1.0{workspace} and {data plane}/artifact/v2.0{workspace}
+      const std::string workspace = uri_.substr(std::min(uri_.find('/', at + 9), uri_.size()));
+      return {.service = azure::Artifacts(service_, uri_.substr(0, at) + "/artifact/v2.0" + workspace, id)};
+    }
     throw UnsupportedError(tried, "its files are kept at " + shown_url(uri));
   }
 

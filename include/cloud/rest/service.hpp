@@ -51,6 +51,13 @@ class Service {
     return other;
   }
 
+  /// The same, but giving up soon: for what is tried again later anyway.
+  Service brief() const {
+    Service other = *this;
+    other.attempts_ = 2;
+    return other;
+  }
+
   /// The same for a service that takes HTTP's basic authentication: the "token" is base64("user:password").
   Service basic() const {
     Service other = *this;

@@ -1,9 +1,11 @@
 /// Takes what a run logs from the training and sends it from a thread of its own.
 #pragma once
 
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -54,8 +56,10 @@ inline void check_key(const std::string& tried, std::string_view key) {
 /// The buffer between a training and the place where its run lives. `log` and `add` never wait for that place; a
 /// thread, started by the first value, sends what has gathered. Order is kept.
 ///
-/// What is sent: at the latest when the writer goes, when the program ends (also through std::exit) or dies of an
-/// exception that nobody catches. A program that is killed or crashes loses what it logged in the last `interval`.
+/// What is sent: at the latest when the writer goes, when the program ends (also through std::exit), or when it dies of
+/// an exception that nobody catches, or of a signal: SIGTERM, SIGINT, SIGHUP, SIGSEGV and its like then wait up to two
+/// seconds for the thread, unless the program has a handler of its own for them. Only one that is killed with SIGKILL
+/// loses what it logged in the last `interval`.
 ///
 /// When the place cannot be reached, values are kept (with a spool also on disk) and sent later, by this program or by
 /// the next one with the same spool folder; a point may then be stored twice. What the place refuses is reported on
@@ -162,6 +166,46 @@ class Writer {
     }
   }
 
+  // Of all writers: the values that are neither sent nor spooled; and whether a signal is about to end the program.
+  static std::atomic<std::int64_t>& at_risk() {
+    static std::atomic<std::int64_t> count{0};
+    return count;
+  }
+  static std::atomic<bool>& dying() {
+    static std::atomic<bool> flag{false};
+    return flag;
+  }
+  static constexpr int kAsked[] = {SIGTERM, SIGINT, SIGHUP};
+  static constexpr int kCrashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+
+  // Takes the signals that nobody has taken, the first time that there is something to lose.
+  static void watch_signals() {
+    if (watcher().exchange(::getpid()) == ::getpid()) return;
+    at_risk() = 0;  // what a fork brought along is its parent's
+    dying() = false;
+    for (const int signal : kAsked) watch(signal);
+    for (const int signal : kCrashes) watch(signal);
+  }
+  // The process that has done that; a fork of it has no thread to wait for.
+  static std::atomic<pid_t>& watcher() {
+    static std::atomic<pid_t> process{0};
+    return process;
+  }
+  static void watch(int signal) {
+    struct sigaction action {};
+    if (::sigaction(signal, nullptr, &action) != 0 || action.sa_handler != SIG_DFL) return;
+    action.sa_handler = &on_signal;
+    action.sa_flags = SA_RESETHAND;  // what follows is the default
+    ::sigaction(signal, &action, nullptr);
+  }
+  // Only waits: everything else is the thread's work, if that can still work.
+  static void on_signal(int signal) {
+    dying().store(true);
+    const timespec pause{0, 10'000'000};
+    for (int i = 0; i < 200 && at_risk().load() > 0 && watcher() == ::getpid(); ++i) ::nanosleep(&pause, nullptr);
+    ::raise(signal);
+  }
+
   static std::size_t size(const Batch& batch) { return batch.metrics.size() + batch.params.size() + batch.tags.size(); }
   static void append(Batch& to, Batch&& more) {
     std::move(more.metrics.begin(), more.metrics.end(), std::back_inserter(to.metrics));
@@ -172,17 +216,28 @@ class Writer {
   // With the lock. Only the first value that waits wakes the thread: the others cost nothing more.
   void added(std::size_t count, bool first) {
     if (count == 0) return;
+    if (!thread_.joinable()) watch_signals();
     added_ += count;
+    at_risk() += static_cast<std::int64_t>(count);
     if (!thread_.joinable()) thread_ = std::thread([this] { work(); });
     if (first) wake_.notify_all();
   }
 
   void work() {
+    // A signal that this thread handled would wait for itself.
+    sigset_t asked;
+    sigemptyset(&asked);
+    for (const int signal : kAsked) sigaddset(&asked, signal);
+    ::pthread_sigmask(SIG_BLOCK, &asked, nullptr);
     std::unique_lock lock(mutex_);
     while (!(closing_ && sent_ == added_)) {
       wake_.wait(lock, [&] { return closing_ || sent_ < added_; });
       const auto pause = failures_ == 0 ? options_.interval : retry_pause();
-      wake_.wait_for(lock, pause, [&] { return closing_ || hurry_; });
+      const auto until = std::chrono::steady_clock::now() + pause;
+      while (!closing_ && !hurry_ && !dying() && std::chrono::steady_clock::now() < until) {
+        // A signal's handler cannot wake anybody.
+        wake_.wait_until(lock, std::min(until, std::chrono::steady_clock::now() + std::chrono::milliseconds(50)));
+      }
       const bool last_try = closing_;
       hurry_ = false;
       Batch batch = std::exchange(pending_, {});
@@ -198,6 +253,7 @@ class Writer {
       if (last_try && !good) {
         report(std::to_string(size(unsent_)) + " values could not be sent" +
                (spool_.empty() ? "" : "; they wait in " + spool_.folder().string()));
+        at_risk() -= std::exchange(risked_, 0);
         return;
       }
     }
@@ -212,10 +268,12 @@ class Writer {
 
   bool deliver(Batch batch) {
     const Batch fresh = options_.spool.empty() ? Batch{} : batch;
+    risked_ += static_cast<std::int64_t>(size(batch));
     append(unsent_, std::move(batch));
     try {
       send(run_id_, unsent_);
       unsent_ = {};
+      at_risk() -= std::exchange(risked_, 0);
       spool_.clear();
       if (failures_ > 0) report("sent what had waited");
       failures_ = 0;
@@ -229,7 +287,10 @@ class Writer {
       if (++failures_ == 1) report(std::string("will try again: ") + error.what());
     }
     try {
-      if (!fresh.empty()) spool_.append(run_id_, fresh);
+      if (!fresh.empty()) {
+        spool_.append(run_id_, fresh);
+        at_risk() -= std::exchange(risked_, 0);
+      }
     } catch (const std::exception& error) {
       if (failures_ == 1) report(error.what());
     }
@@ -281,7 +342,8 @@ class Writer {
 
   Spool spool_;
   Batch unsent_;
-  int failures_ = 0;  // since the last success
+  std::int64_t risked_ = 0;  // of these, neither sent nor spooled
+  int failures_ = 0;         // since the last success
   bool adopted_ = false;
 };
 

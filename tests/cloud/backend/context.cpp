@@ -17,8 +17,8 @@
 
 #include "catch.hpp"
 #include "cloud/backend/azure/connection.hpp"
-#include "cloud/contract_server.hpp"
 #include "cloud/run.hpp"
+#include "cloud/standin.hpp"
 
 using namespace cloud;
 using namespace cloud::test;
@@ -193,6 +193,69 @@ TEST_CASE("a job of Azure logs through its MLflow endpoint", "[cloud][tracking]"
   run.complete();
   CHECK(run.phase() == Phase::completed);
   CHECK(server->complaints().empty());
+}
+
+TEST_CASE("a program adds files to the job that it is", "[cloud][tracking]") {
+  const auto server = ContractServer::start();
+  if (!server) return;
+  const Job job(*server);
+  const Run run = current_run();
+  const fs::path file = job.environment.folder.write("a b.txt", "from the job");
+  run.upload_file("outputs/a b.txt", file);
+  CHECK(run.file_names() == std::vector<std::string>{"outputs/a b.txt"});
+  CHECK(read_file(run.download_file("outputs/a b.txt", job.environment.folder.path / "back")) == "from the job");
+  CHECK(server->complaints().empty());
+}
+
+TEST_CASE("the token of a job is replaced while it is good, and another way is found when it is not",
+          "[cloud][tracking]") {
+  // As the stand-in starts it: a script that prints what a job finds in its environment.
+  const StandIn standin({"--run-token-expires-in", "4"}, "gpu-cluster");
+  if (!standin) return;
+  const Folder source;
+  source.write("env.sh", "#!/bin/sh\nenv | grep -E '^(MLFLOW|AZUREML)_' >outputs/env\n");
+  source.write("outputs/.keep", "");
+  const RunInfo done = wait_for(
+      *standin.backend,
+      standin.backend
+          ->submit({.experiment = "e", .source_directory = source.path, .entry = "env.sh", .compute = "gpu-cluster"},
+                   {})
+          .id);
+  REQUIRE(done.phase == Phase::completed);
+  const fs::path file = source.path / "env";
+  standin.backend->download_artifact(done.id, "outputs/env", file, nullptr);
+  Environment environment;
+  for (const std::string& line : split(read_file(file), '\n')) {
+    if (const std::size_t equals = line.find('='); equals != std::string::npos) {
+      environment.set(line.substr(0, equals), line.substr(equals + 1));
+    }
+  }
+  environment.set("AZURE_AUTHORITY_HOST", standin.server->at("AZURE_AUTHORITY_HOST"));
+  const auto with_credential = [&](bool there) {
+    standin.server->admin("POST", "clear-logs");
+    const ScopedEnv none("AZURE_CLIENT_SECRET",
+                         there ? std::optional(standin.server->at("AZURE_CLIENT_SECRET")) : std::nullopt);
+    const Run run = current_run();
+    for (int i = 0; i < 14; ++i) {  // longer than a token lives
+      run.log("loss", i);
+      if (!run.flush()) return false;
+      std::this_thread::sleep_for(500ms);
+    }
+    return true;
+  };
+  SECTION("run history gives new ones") {
+    CHECK(with_credential(false));
+    CHECK(standin.server->requests("/runs/" + done.id + "/token$").size() >= 2);
+    CHECK(standin.server->complaints().empty());
+  }
+  SECTION("run history gives none") {
+    standin.server->scenario({{{"path", "/runs/" + done.id + "/token$"},
+                               {"times", "always"},
+                               {"action", {{"type", "status"}, {"status", 403}}}}});
+    CHECK(with_credential(true));
+    CHECK(standin.server->requests("/oauth2/v2.0/token$").size() == 1);
+    CHECK(standin.server->complaints().empty());
+  }
 }
 
 TEST_CASE("a connection that breaks loses nothing", "[cloud][tracking]") {

@@ -73,7 +73,8 @@ int in_child(const std::function<void()>& program) {
   const pid_t child = ::fork();
   if (child == 0) {
     ::close(2);
-    ::signal(SIGABRT, SIG_DFL);  // Catch's handler would report the child's end as the test's
+    // Catch's handlers would report the child's end as the test's.
+    for (const int signal : {SIGABRT, SIGSEGV, SIGFPE, SIGILL, SIGTERM, SIGINT}) ::signal(signal, SIG_DFL);
     program();
     ::_exit(0);
   }
@@ -246,6 +247,40 @@ TEST_CASE("what was logged last arrives when the program ends, however it ends i
     });
     CHECK(WEXITSTATUS(status) == 3);
     CHECK(lines() == std::vector<std::string>{"42"});
+  }
+  SECTION("a signal that ends it") {
+    for (const int signal : {SIGTERM, SIGINT, SIGSEGV, SIGABRT}) {
+      fs::remove(folder.path / "out");
+      const int status = in_child([&] {
+        auto* writer = new Writer("r", file_sink, {.interval = 1h});
+        for (int i = 0; i < 3; ++i) writer->log("loss", signal + i, 0);
+        ::kill(::getpid(), signal);  // to whichever thread
+        ::pause();
+      });
+      REQUIRE(WIFSIGNALED(status));
+      CHECK(WTERMSIG(status) == signal);
+      CHECK(lines().size() == 3);
+    }
+  }
+  SECTION("a handler of the program's own") {
+    const int status = in_child([&] {
+      ::signal(SIGTERM, [](int) { ::_exit(7); });
+      auto* writer = new Writer("r", file_sink, {.interval = 1h});
+      writer->log("loss", 1, 0);
+      ::raise(SIGTERM);
+    });
+    CHECK(WEXITSTATUS(status) == 7);
+  }
+  SECTION("a place out of reach") {  // then the spool has it, and nobody waits any longer
+    const int status = in_child([&] {
+      auto* writer =
+          new Writer("r", [](const std::string&, const Batch&) { throw NetworkError("log", "nobody answers"); },
+                     {.interval = 1h, .spool = folder.path / "spool"});
+      writer->log("loss", 1, 0);
+      ::raise(SIGTERM);
+    });
+    CHECK(WTERMSIG(status) == SIGTERM);
+    CHECK(fs::directory_iterator(folder.path / "spool") != fs::directory_iterator());
   }
   SECTION("an exception that nobody catches") {
     const int status = in_child([&] {
