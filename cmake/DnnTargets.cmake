@@ -23,3 +23,13 @@ foreach(part IN LISTS DNN_PARTS)
     target_link_libraries(dnn_${part} INTERFACE dnn_${needed})
   endforeach()
 endforeach()
+
+# dnn::cloud_run: what stands behind cloud/run.hpp, compiled once instead of with every change of a training program.
+if(TARGET dnn_cloud)
+  set(source "${CMAKE_CURRENT_BINARY_DIR}/cloud_run.cpp")
+  file(CONFIGURE OUTPUT "${source}" CONTENT "#include <cloud/run_definitions.hpp>\n")
+  add_library(dnn_cloud_run STATIC EXCLUDE_FROM_ALL "${source}")
+  add_library(dnn::cloud_run ALIAS dnn_cloud_run)
+  target_link_libraries(dnn_cloud_run PUBLIC dnn_cloud)
+  target_compile_definitions(dnn_cloud_run PUBLIC DNN_CLOUD_SEPARATE)
+endif()

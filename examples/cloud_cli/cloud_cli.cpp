@@ -2,6 +2,8 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <map>
@@ -80,6 +82,7 @@ struct Arguments {
   int version = 0;
   std::string prefix;
   std::string to = ".";
+  int days = 7;
 };
 
 cloud::Workspace open(const Arguments& args) {
@@ -243,6 +246,15 @@ void list_experiments(const Arguments& args) {
   for (const std::string& name : names) std::printf("%s\n", name.c_str());
 }
 
+void prune(const Arguments& args) {
+  const auto ws = open(args);
+  auto* local = dynamic_cast<cloud::local::LocalBackend*>(&ws.backend());
+  if (local == nullptr) throw cloud::UnsupportedError("prune", "only a local workspace keeps builds and snapshots");
+  const std::uint64_t bytes = local->prune(std::chrono::hours(24 * std::max(args.days, 0)));
+  if (args.json) return print_json({{"bytes", bytes}});
+  std::printf("Removed %s\n", cloud::size_text(bytes).c_str());
+}
+
 int start(int argc, char** argv) {
   Arguments args;
   CLI::App app{"Looks after the runs and models of a workspace"};
@@ -283,6 +295,8 @@ int start(int argc, char** argv) {
   sub->add_option("--model", args.name, "A registered model");
   sub->add_option("--version", args.version, "Its version; 0: the latest")->capture_default_str();
   sub->add_option("-o,--to", args.to, "The folder to write to")->capture_default_str();
+  sub = add("prune", "Remove builds, snapshots and working directories that were not used lately", prune);
+  sub->add_option("--days", args.days, "Keep what was used in these last days")->capture_default_str();
   add("computes", "Computes", list_computes);
   add("experiments", "Names of experiments", list_experiments);
   CLI11_PARSE(app, argc, argv);

@@ -210,7 +210,7 @@ TEST_CASE("a program adds files to the job that it is", "[cloud][tracking]") {
 TEST_CASE("the token of a job is replaced while it is good, and another way is found when it is not",
           "[cloud][tracking]") {
   // As the stand-in starts it: a script that prints what a job finds in its environment.
-  const StandIn standin({"--run-token-expires-in", "4"}, "gpu-cluster");
+  const StandIn standin({"--run-token-expires-in", "3"}, "gpu-cluster");
   if (!standin) return;
   const Folder source;
   source.write("env.sh", "#!/bin/sh\nenv | grep -E '^(MLFLOW|AZUREML)_' >outputs/env\n");
@@ -236,10 +236,10 @@ TEST_CASE("the token of a job is replaced while it is good, and another way is f
     const ScopedEnv none("AZURE_CLIENT_SECRET",
                          there ? std::optional(standin.server->at("AZURE_CLIENT_SECRET")) : std::nullopt);
     const Run run = current_run();
-    for (int i = 0; i < 14; ++i) {  // longer than a token lives
+    for (int i = 0; i < 9; ++i) {  // longer than a token lives
       run.log("loss", i);
       if (!run.flush()) return false;
-      std::this_thread::sleep_for(500ms);
+      std::this_thread::sleep_for(400ms);
     }
     return true;
   };

@@ -162,6 +162,18 @@ TEST_CASE("a CMake project is built once and run with its own arguments, environ
   CHECK(third.phase == Phase::failed);
   CHECK(third.exit_code == 3);
   CHECK_THAT(third.error, ContainsSubstring("exit code 3"));
+
+  // What only saves time can be removed when nobody has used it for long; nothing else goes with it.
+  REQUIRE(wait_until([&] { return supervisors(place.workspace).empty(); }));
+  CHECK(backend.prune(1h) == 0);
+  CHECK(fs::exists(place.workspace / "runs" / third.id / "work"));
+  CHECK(backend.prune(0h) > 0);
+  CHECK(fs::is_empty(place.workspace / "builds"));
+  CHECK(fs::is_empty(place.workspace / "snapshots"));
+  CHECK_FALSE(fs::exists(place.workspace / "runs" / third.id / "work"));
+  CHECK(names(backend.list_artifacts(run.id, "outputs/")) == std::vector<std::string>{"outputs/model.bin"});
+  place.write("tiny.c", kProgram);
+  CHECK(wait_for(backend, backend.submit(spec, {}).id).phase == Phase::completed);
 }
 
 TEST_CASE("a build that fails, a target that is none and a program killed by a signal are failed runs",

@@ -1,6 +1,7 @@
 /// The command line of a job, and the job itself.
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "cloud/core/guid.hpp"
 #include "cloud/core/text.hpp"
 #include "cloud/json/json.hpp"
+#include "cloud/storage/git.hpp"
 
 namespace cloud::azure {
 
@@ -82,6 +84,8 @@ inline Json job_body(const JobSpec& job, const std::string& command, const std::
                   {"command", command},
                   {"resources", {{"instanceCount", job.node_count}}}};
   if (job.display_name.empty()) properties.erase("displayName");
+  const std::map<std::string, std::string> git = storage::git_facts(job.source_directory);
+  if (!git.empty()) properties["properties"] = json::object(git);
   if (!job.tags.empty()) properties["tags"] = json::object(job.tags);
   if (!job.environment_variables.empty()) {
     properties["environmentVariables"] = json::object(job.environment_variables);

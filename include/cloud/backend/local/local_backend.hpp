@@ -11,6 +11,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -25,6 +26,7 @@
 #include "cloud/backend/local/supervisor.hpp"
 #include "cloud/core/file.hpp"
 #include "cloud/core/text.hpp"
+#include "cloud/storage/git.hpp"
 #include "cloud/storage/snapshot.hpp"
 
 namespace cloud::local {
@@ -96,6 +98,9 @@ class LocalBackend final : public LocalHistory {
       for (const auto& [name, value] : spec.environment_variables) job.environment[name] = value;
       save_job(folders_.job(run.id), job);
       store_.set_property(run.id, "snapshot", job.snapshot);
+      for (const auto& [name, value] : storage::git_facts(spec.source_directory)) {
+        store_.set_property(run.id, name, value);
+      }
       store_.set_submitted(run.id);
     } catch (const std::exception& error) {
       store_.finish(run.id, Phase::failed, std::nullopt, error.what());
@@ -128,6 +133,40 @@ class LocalBackend final : public LocalHistory {
   RunPage list_runs(const RunQuery& query) override {
     for (const std::string& id : store_.unfinished_runs()) recover(id);
     return LocalHistory::list_runs(query);
+  }
+
+  /// Removes what is only kept to save time, and has not been used for so long: builds, snapshots, and the working
+  /// directories that failed runs have left. History, files and models stay. Returns the number of bytes.
+  std::uint64_t prune(std::chrono::hours unused_for) {
+    const auto limit = fs::file_time_type::clock::now() - unused_for;
+    std::set<std::string> needed;
+    for (const std::string& id : store_.unfinished_runs()) {
+      const RunInfo run = read(id).info;
+      const auto snapshot = run.properties.find("snapshot");
+      if (snapshot != run.properties.end()) needed.insert(snapshot->second);
+    }
+    std::uint64_t bytes = 0;
+    std::error_code failed;
+    const auto remove_if_old = [&](const fs::path& folder) {
+      if (fs::last_write_time(folder, failed) > limit || failed) return;
+      for (const auto& entry : fs::recursive_directory_iterator(folder, failed)) {
+        if (entry.is_regular_file(failed)) bytes += entry.file_size(failed);
+      }
+      fs::remove_all(folder, failed);
+    };
+    for (const auto& entry : fs::directory_iterator(folders_.builds(), failed)) {
+      const auto unused = FileLock::try_lock(entry.path() / "lock");
+      if (unused) remove_if_old(entry.path());
+    }
+    for (const auto& entry : fs::directory_iterator(folders_.snapshots(), failed)) {
+      if (!needed.contains(entry.path().filename().string())) remove_if_old(entry.path());
+    }
+    for (const auto& entry : fs::directory_iterator(folders_.root / "runs", failed)) {
+      const std::string id = entry.path().filename().string();
+      const auto run = store_.find_run(id);
+      if (run && run->info.ended != 0 && fs::exists(folders_.work(id))) remove_if_old(folders_.work(id));
+    }
+    return bytes;
   }
 
  private:
@@ -192,11 +231,10 @@ class LocalBackend final : public LocalHistory {
     const std::string hash = storage::snapshot_hash(files);
     std::error_code failed;
     fs::rename(copy, folders_.snapshots() / hash, failed);
-    if (failed) {  // it is there already
+    if (failed) {  // it is there already; now it is used again (see prune)
       fs::remove_all(copy);
-      if (!fs::exists(folders_.snapshots() / hash)) {
-        throw FileError("take a snapshot of " + source.string(), failed.message());
-      }
+      fs::last_write_time(folders_.snapshots() / hash, fs::file_time_type::clock::now(), failed);
+      if (failed) throw FileError("take a snapshot of " + source.string(), failed.message());
     }
     return hash;
   }

@@ -209,9 +209,11 @@ class Supervisor {
       pause();
       if (cancel_requested()) stop_keeper(job_.spec.grace.count());
       if (!FileLock::held(control_ / "keeper.lock")) check_canceled();
+      fs::create_directories(folder);  // it may have been pruned just now
       lock = FileLock::try_lock(folder / "lock");
     }
     if (fs::exists(built)) {
+      fs::last_write_time(folder, fs::file_time_type::clock::now());  // it is used (LocalBackend::prune)
       note("Using the build of these sources that is there already.");
       return find_entry(build_folder);
     }
