@@ -21,6 +21,7 @@ struct Product {
   std::int64_t spare = 0;  // columns that rows have more than they need
   std::size_t shift = 0;   // elements by which the matrices miss an aligned address
   bool accumulate = false, biased = false;
+  bool warpgroups = false;  // on Hopper's tensor cores, which gemm does not choose by itself
 };
 
 /// What TF32 keeps of a float.
@@ -29,16 +30,38 @@ double tf32(double x) {
   return static_cast<double>(std::bit_cast<float>((bits + 0x1000u) & 0xffffe000u));
 }
 
+template <class T>
+void multiply_on_warpgroups(const Product& p, const T* a, std::int64_t lda, const T* b, std::int64_t ldb, T* c,
+                            std::int64_t ldc, const T* bias) {
+  using namespace kernels::gpu;
+  Output<T> out;
+  out.data = c, out.row = ldc, out.column_bias = bias, out.accumulate = p.accumulate;
+  out.use_vectors();
+  ProductSizes sizes;
+  sizes.m = p.m, sizes.n = p.n, sizes.k = static_cast<int>(p.k);
+  kernels::gpu::detail::launch_product<WarpgroupEngine<T>>(
+      "gemm", "wgmma", StridedOperand<T>::matrix(a, p.m, lda, p.trans_a, {}),
+      StridedOperand<T>::matrix(b, p.n, ldb, !p.trans_b, {}), out, sizes);
+}
+
 /// Compares gemm with three loops in double; spare columns of C must stay as they are.
 template <class T>
 void check(const Product& p) {
-  const auto [trans_a, trans_b, m, n, k, spare, shift, accumulate, biased] = p;
+  const auto [trans_a, trans_b, m, n, k, spare, shift, accumulate, biased, warpgroups] = p;
   const auto lda = (trans_a ? m : k) + spare, ldb = (trans_b ? k : n) + spare, ldc = n + spare;
   const auto a = random_numbers<T>((trans_a ? k : m) * lda, 1), b = random_numbers<T>((trans_b ? n : k) * ldb, 2);
   const auto before = random_numbers<T>(m * ldc, 3), bias = random_numbers<T>(n, 4);
   const DeviceVector<T> device_a(a, shift), device_b(b, shift), device_c(before, shift), device_bias(bias, shift);
-  kernels::gpu::gemm<T>(trans_a, trans_b, m, n, k, device_a.data(), lda, device_b.data(), ldb, device_c.data(), ldc,
-                        accumulate, biased ? device_bias.data() : nullptr);
+  const T* const start = biased ? device_bias.data() : nullptr;
+  if constexpr (sizeof(T) == 2) {
+    if (warpgroups) {
+      multiply_on_warpgroups(p, device_a.data(), lda, device_b.data(), ldb, device_c.data(), ldc, start);
+    }
+  }
+  if (!warpgroups) {
+    kernels::gpu::gemm<T>(trans_a, trans_b, m, n, k, device_a.data(), lda, device_b.data(), ldb, device_c.data(), ldc,
+                          accumulate, start);
+  }
   const auto c = device_c.values();
 
   const bool rounded = std::is_same_v<T, float> && config().allow_tf32;
@@ -71,7 +94,7 @@ void check(const Product& p) {
 
 /// All transposes, each in one of four ways in which C and the storage may be, or in `all`.
 template <class T>
-void check_transposes(std::int64_t m, std::int64_t n, std::int64_t k, bool all) {
+void check_transposes(std::int64_t m, std::int64_t n, std::int64_t k, bool all, bool warpgroups = false) {
   for (int transposes = 0; transposes < 4; ++transposes) {
     for (int way = 0; way < 4; ++way) {
       if (!all && way != (transposes + m + n + k) % 4) continue;
@@ -85,7 +108,8 @@ void check_transposes(std::int64_t m, std::int64_t n, std::int64_t k, bool all) 
                                     : 0,
                 .shift = way == 3 ? 1u : 0u,
                 .accumulate = way == 1,
-                .biased = way >= 2});
+                .biased = way >= 2,
+                .warpgroups = warpgroups});
     }
   }
 }
@@ -140,6 +164,40 @@ TEMPLATE_TEST_CASE("GPU gemm cut along its depth", "[gpu]", float, double) {
 TEST_CASE("GPU gemm on tensor cores, cut along its depth", "[gpu]") {
   const auto device = using_device("cuda:0");
   check<float16>({.trans_b = true, .m = 10, .n = 7, .k = 520, .biased = true});
+}
+
+TEMPLATE_TEST_CASE("GPU gemm on warpgroups", "[gpu]", float16, bfloat16) {
+#if defined(DNN_CUDA_ON_HOST)
+  const auto device = using_device("cuda:0");
+  for (const bool all : {true, false}) check_transposes<TestType>(all ? 70 : 130, all ? 90 : 140, 40, all, true);
+  check_transposes<TestType>(128, 128, 200, false, true);
+  check_transposes<TestType>(1, 1, 1, false, true);
+  check<TestType>({.trans_b = true, .m = 10, .n = 7, .k = 520, .biased = true, .warpgroups = true});
+#endif
+}
+
+namespace {
+
+struct Square {
+  DNN_HD float operator()(float x) const { return x * x; }
+};
+
+}  // namespace
+
+TEST_CASE("GPU products end with any function of the sum", "[gpu]") {
+  using namespace kernels::gpu;
+  const auto device = using_device("cuda:0");
+  for (const std::int64_t k : {5, 600}) {  // the second one cut along its depth
+    const DeviceVector<float> device_a(random_numbers<float>(6 * k, 1)), device_b(random_numbers<float>(k * 7, 2));
+    const DeviceVector<float> plain(std::vector<float>(42)), squared(std::vector<float>(42));
+    gemm<float>(false, false, 6, 7, k, device_a.data(), k, device_b.data(), 7, plain.data(), 7, false, nullptr);
+    Output<float, DenseColumns, Square> out;
+    out.data = squared.data(), out.row = 7;
+    multiply("gemm", StridedOperand<float>::matrix(device_a.data(), 6, k, false, {}),
+             StridedOperand<float>::matrix(device_b.data(), 7, 7, true, {}), out, 6, 7, k);
+    const auto x = plain.values(), y = squared.values();
+    for (std::size_t i = 0; i < x.size(); ++i) CHECK(y[i] == x[i] * x[i]);
+  }
 }
 
 TEST_CASE("GPU gemm of a batch repeats operands along axes of stride 0", "[gpu]") {

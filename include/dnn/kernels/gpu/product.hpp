@@ -27,6 +27,7 @@
 #include "dnn/kernels/gpu/index.hpp"
 #include "dnn/kernels/gpu/operand.hpp"
 #include "dnn/kernels/gpu/scratch.hpp"
+#include "dnn/kernels/gpu/warpgroup_engine.hpp"
 
 namespace dnn::inline DNN_ABI::kernels::gpu {
 
@@ -50,7 +51,7 @@ template <class T, int size>
 struct CoreEngine {
   using Value = T;
   using Sum = T;
-  static constexpr int threads = 256, blocks_per_multiprocessor = 2, stages = 2;
+  static constexpr int threads = 256, blocks_per_multiprocessor = 2, stages = 2, alignment = 16;
   static constexpr int rows = size, columns = size, depth = 16;
   static constexpr int pitch = size + 4;  // keeps transposing copies clear of bank conflicts
   static constexpr int operand_elements = depth * pitch;
@@ -108,6 +109,8 @@ struct CoreEngine {
     typename Operand::template Rows<size / lane_rows, lane_rows> rows_;
   };
 
+  DNN_DEVICE static void settle() {}
+
   /// Adds the product of one slice. `a_depth_first` and `b_depth_first` do not matter here: copies transpose.
   DNN_DEVICE void multiply(const T* a, bool, const T* b, bool) {
     DNN_UNROLL
@@ -161,7 +164,7 @@ template <class E>
 struct TensorEngine {
   using Value = E;
   using Sum = float;
-  static constexpr int threads = 128, blocks_per_multiprocessor = 2, stages = 3;
+  static constexpr int threads = 128, blocks_per_multiprocessor = 2, stages = 3, alignment = 16;
   static constexpr int rows = 128, columns = 128, depth = 64 / static_cast<int>(sizeof(E));
   static constexpr int vector = 16 / static_cast<int>(sizeof(E));
   static constexpr int depth_pitch = depth + vector, row_pitch = 128 + (sizeof(E) == 4 ? 8 : vector);
@@ -180,11 +183,13 @@ struct TensorEngine {
       // One coordinate of a thread's elements stays, the other one goes on.
       if (x_.depth_first) {
         const auto p = x_.depth(begin + thread_ % depth, end);
+        DNN_NO_UNROLL
         for (int i = thread_ / depth; i < 128; i += threads / depth) {
           copy(copies, to + i * depth_pitch + thread_ % depth, Row(x_, data_, first_ + i).find(0, p));
         }
       } else {
         const Row row(x_, data_, first_ + thread_);
+        DNN_NO_UNROLL
         for (int p = 0; p < depth; ++p) {
           copy(copies, to + p * row_pitch + thread_, row.find(0, x_.depth(begin + p, end)));
         }
@@ -232,6 +237,8 @@ struct TensorEngine {
     std::int64_t first_;
     int thread_;
   };
+
+  DNN_DEVICE static void settle() {}
 
   DNN_DEVICE void multiply(const E* a, bool a_depth_first, const E* b, bool b_depth_first) {
     const int warp = static_cast<int>(threadIdx.x) / 32;
@@ -321,7 +328,9 @@ template <class Engine, class A, class B, class Out>
 DNN_KERNEL void DNN_LAUNCH_BOUNDS(Engine::threads, Engine::blocks_per_multiprocessor)
     multiply_tiles(const A a, const B b, const Out out, const ProductSizes s, typename Engine::Sum* sums) {
   using Value = typename Engine::Value;
-  DNN_DYNAMIC_SHARED(Value, shared);
+  DNN_DYNAMIC_SHARED(unsigned char, memory);
+  constexpr std::uintptr_t below = Engine::alignment - 1;
+  Value* const shared = reinterpret_cast<Value*>((reinterpret_cast<std::uintptr_t>(memory) + below) & ~below);
   const auto place = TilePlace::of(blockIdx.x, s);
   const auto offset = s.batch.offset(place.batch, out.batch_strides);
   const auto first_row = std::int64_t{place.row} * Engine::rows;
@@ -347,12 +356,14 @@ DNN_KERNEL void DNN_LAUNCH_BOUNDS(Engine::threads, Engine::blocks_per_multiproce
   for (int i = 0; i < Engine::stages - 1; ++i) load(i);
   for (int i = 0; i < slices; ++i) {
     copies.wait<Engine::stages - 2>();
+    engine.settle();
     __syncthreads();  // slice i is there, and nobody needs slice i - 1 any more, whose place the next copies take
     load(i + Engine::stages - 1);
     engine.multiply(slice_a(i), a.depth_first, slice_b(i), b.depth_first);
   }
 
   // The sums go through shared memory, 64 rows at a time, so that whole rows are written side by side.
+  engine.settle();
   using Sum = typename Engine::Sum;
   constexpr int pieces = Engine::columns / 4;
   static_assert(64 * tile_pitch<Engine> * sizeof(Sum) <= Engine::stages * 2 * Engine::operand_elements * sizeof(Value));
@@ -424,7 +435,8 @@ void launch_product(std::string_view name, std::string_view engine, const A& a, 
                         Engine::rows, " x ", Engine::columns, ", ", tiles * parts, " blocks, ", parts, " parts")
                      .c_str());
   }
-  constexpr auto shared = std::size_t{2} * Engine::stages * Engine::operand_elements * sizeof(typename Engine::Value);
+  constexpr auto shared = std::size_t{2} * Engine::stages * Engine::operand_elements * sizeof(typename Engine::Value) +
+                          (Engine::alignment > 128 ? Engine::alignment : 0);
   const Scratch<typename Engine::Sum> sums(parts == 1 ? 0 : batches * parts * s.m * s.n);
   cuda::launch(name, multiply_tiles<Engine, A, B, Out>, {static_cast<unsigned>(tiles * parts), Engine::threads, shared},
                a, b, out, s, sums.data());
@@ -445,6 +457,11 @@ void multiply(std::string_view name, const A& a, const B& b, const Out& out, std
   s.m = m, s.n = n, s.k = static_cast<int>(k), s.batch = batch;
   if (m == 0 || n == 0 || batch.size() == 0) return;
   if constexpr (sizeof(T) == 2) {
+#if defined(DNN_HOPPER)
+    if (cuda::attribute(cudaDevAttrComputeCapabilityMajor) == 9) {
+      return detail::launch_product<WarpgroupEngine<T>>(name, "tensor cores (wgmma)", a, b, out, s);
+    }
+#endif
     detail::launch_product<TensorEngine<T>>(name, "tensor cores", a, b, out, s);
   } else if constexpr (sizeof(T) == 8) {
     detail::launch_product<CoreEngine<T, 64>>(name, "float64", a, b, out, s);
