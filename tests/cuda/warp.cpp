@@ -44,7 +44,7 @@ DNN_KERNEL void count_values(int* counts, const T* in, int n) {
 
 TEST_CASE("kernels with barriers, warps, shared memory and atomics", "[cuda]") {
   const auto device = using_device("cuda:0");
-#if defined(DNN_CUDA_ON_HOST)
+#if DNN_EMULATED
   const cuda::host::UsingSchedule schedule(GENERATE("forward", "reverse", "random:1", "random:2"));
 #endif
   const int n = 1000;

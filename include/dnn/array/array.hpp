@@ -176,6 +176,9 @@ class Array {
     return out;
   }
   Array to(std::string_view device) const { return to(Device::from_name(device)); }
+  /// Says that the current stream uses the elements, which were allocated on another one: their memory is not lent
+  /// again before it is done with them. Nothing to do on the host.
+  void use_on_current_stream() const { storage().use_on_current_stream(); }
   /// Sets every element.
   template <class T>
     requires(std::is_arithmetic_v<T>)

@@ -18,6 +18,18 @@
 #define DNN_NO_DEVIRTUALIZE
 #endif
 
+/// 1 under AddressSanitizer.
+#if defined(__SANITIZE_ADDRESS__)
+#define DNN_ADDRESS_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define DNN_ADDRESS_SANITIZER 1
+#endif
+#endif
+#ifndef DNN_ADDRESS_SANITIZER
+#define DNN_ADDRESS_SANITIZER 0
+#endif
+
 /// `DNN_CUDA` is 1 where there are CUDA devices: real ones (nvcc), or emulated ones (`DNN_CUDA_ON_HOST`, any compiler),
 /// where `DNN_EMULATED` is 1 too.
 /// `DNN_HD` marks functions for host and device, `DNN_DEVICE` those for kernels alone, `DNN_KERNEL` the kernels.

@@ -3,14 +3,18 @@
 ///     cuda::Graph graph(stream, [&] { y = model(x); });   // recorded, not run
 ///     graph.launch();                                      // on the current stream, as often as one likes
 ///
-/// A graph knows addresses and numbers: it reads and writes the memory that the recorded work had been given. What the
-/// host did in between is not part of it.
+/// A graph knows addresses and numbers: it reads and writes the memory that the recorded work had been given. Memory
+/// that was allocated or given back meanwhile stays the graph's for as long as it lives; arrays made before must be
+/// kept. What the host did in between is not part of it.
 #pragma once
 
 #include "dnn/core/abi.hpp"
 
 #if DNN_CUDA
 
+#include <atomic>
+#include <cstdint>
+#include <memory>
 #include <string_view>
 #include <utility>
 
@@ -24,15 +28,24 @@ struct CaptureError : CudaError {
   using CudaError::CudaError;
 };
 
+/// A recording's memory lives as long as this object: allocators that lend memory meanwhile look at it.
+using GraphMemory = std::shared_ptr<const std::uint64_t>;
+
 namespace detail {
-inline bool& capturing_slot() noexcept {
-  static thread_local constinit bool capturing = false;
-  return capturing;
+inline const GraphMemory*& capturing_slot() noexcept {
+  static thread_local constinit const GraphMemory* memory = nullptr;
+  return memory;
+}
+inline GraphMemory new_graph_memory() {
+  static std::atomic<std::uint64_t> count{0};
+  return std::make_shared<const std::uint64_t>(++count);
 }
 }  // namespace detail
 
 /// Whether this thread's work is being recorded.
-inline bool is_capturing() noexcept { return detail::capturing_slot(); }
+inline bool is_capturing() noexcept { return detail::capturing_slot() != nullptr; }
+/// The graph that it is recorded for; null when it is not.
+inline const GraphMemory* capturing_memory() noexcept { return detail::capturing_slot(); }
 
 /// For what a recording cannot hold: throws CaptureError that says so while this thread's work is being recorded.
 inline void refuse_capture(std::string_view what) {
@@ -50,24 +63,26 @@ class Graph {
     refuse_capture("a recording inside another");
     const UsingStream scope(stream);
     check(cudaStreamBeginCapture(stream.get(), cudaStreamCaptureModeRelaxed));
-    detail::capturing_slot() = true;
+    detail::capturing_slot() = &memory_;
     cudaGraph_t graph = nullptr;
     try {
       work();
     } catch (...) {
-      detail::capturing_slot() = false;
+      detail::capturing_slot() = nullptr;
       if (cudaStreamEndCapture(stream.get(), &graph) == cudaSuccess) cudaGraphDestroy(graph);
       cudaGetLastError();
       throw;
     }
-    detail::capturing_slot() = false;
+    detail::capturing_slot() = nullptr;
     check(cudaStreamEndCapture(stream.get(), &graph));
     const auto error = cudaGraphInstantiate(&executable_, graph, 0);
     cudaGraphDestroy(graph);
     check(error);
   }
-  Graph(Graph&& other) noexcept : executable_(std::exchange(other.executable_, nullptr)) {}
+  Graph(Graph&& other) noexcept
+      : memory_(std::move(other.memory_)), executable_(std::exchange(other.executable_, nullptr)) {}
   Graph& operator=(Graph&& other) noexcept {
+    std::swap(memory_, other.memory_);
     std::swap(executable_, other.executable_);
     return *this;
   }
@@ -79,6 +94,7 @@ class Graph {
   void launch() const { check(cudaGraphLaunch(executable_, current_stream())); }
 
  private:
+  GraphMemory memory_ = detail::new_graph_memory();
   cudaGraphExec_t executable_ = nullptr;
 };
 

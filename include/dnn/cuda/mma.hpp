@@ -13,7 +13,7 @@
 #include <cstring>
 #include <type_traits>
 
-#if defined(DNN_CUDA_ON_HOST)
+#if DNN_EMULATED
 #include <utility>
 #include <vector>
 #endif
@@ -60,7 +60,7 @@ class AsyncCopies {
                    "r"(valid)
                    : "memory");
     }
-#elif defined(DNN_CUDA_ON_HOST)
+#elif DNN_EMULATED
     std::memset(to, 0xff, bytes);
     pending_.push_back({to, from, bytes, valid});
 #else
@@ -71,7 +71,7 @@ class AsyncCopies {
   DNN_DEVICE void commit() {
 #if DNN_TENSOR_CORES
     asm volatile("cp.async.commit_group;" ::: "memory");
-#elif defined(DNN_CUDA_ON_HOST)
+#elif DNN_EMULATED
     groups_.push_back(std::move(pending_));
     pending_.clear();
 #endif
@@ -82,7 +82,7 @@ class AsyncCopies {
   DNN_DEVICE void wait() {
 #if DNN_TENSOR_CORES
     asm volatile("cp.async.wait_group %0;" ::"n"(groups) : "memory");
-#elif defined(DNN_CUDA_ON_HOST)
+#elif DNN_EMULATED
     while (groups_.size() > groups) {
       for (const Pending& p : groups_.front()) {
         std::memset(p.to, 0, static_cast<std::size_t>(p.bytes));
@@ -94,7 +94,7 @@ class AsyncCopies {
   }
 
  private:
-#if defined(DNN_CUDA_ON_HOST)
+#if DNN_EMULATED
   struct Pending {
     void* to;
     const void* from;

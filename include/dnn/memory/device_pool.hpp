@@ -6,18 +6,22 @@
 
 #if DNN_CUDA
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
-#include <limits>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
-#include <utility>
+#include <new>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "dnn/core/error.hpp"
 #include "dnn/core/text.hpp"
 #include "dnn/cuda/device.hpp"
+#include "dnn/cuda/graph.hpp"
 #include "dnn/cuda/op.hpp"
 #include "dnn/cuda/runtime.hpp"
 #include "dnn/cuda/stream.hpp"
@@ -33,7 +37,8 @@ class DevicePool {
   void* allocate(std::size_t bytes, cudaStream_t stream) {
     const auto c = detail::size_class(bytes);
     std::lock_guard lock(mutex_);
-    auto& blocks = free_[stream][c.index];
+    const cuda::GraphMemory* const graph = cuda::capturing_memory();
+    auto& blocks = (graph ? of_graph(*graph) : streams_[stream])[c.index];
     void* block = nullptr;
     if (!blocks.empty()) {
       block = blocks.back();
@@ -41,6 +46,7 @@ class DevicePool {
       statistics_.bytes_cached -= c.bytes;
     } else {
       block = from_device(c.bytes);
+      if (graph) graph_of_[block] = **graph;
     }
     statistics_.bytes_in_use += c.bytes;
     statistics_.peak_bytes = std::max(statistics_.peak_bytes, statistics_.bytes_in_use + statistics_.bytes_cached);
@@ -50,23 +56,32 @@ class DevicePool {
     return block;
   }
 
-  /// Takes back a block from `allocate(bytes, stream)`.
+  /// Takes back a block from `allocate(bytes, stream)`, for whatever `stream` is given from now on; what other streams
+  /// still do with it must be waited for by `stream`. A block that was allocated, or is given back, while a graph is
+  /// recorded, remains the graph's.
   void deallocate(void* block, std::size_t bytes, cudaStream_t stream) noexcept {
     const auto c = detail::size_class(bytes);
-#if DNN_EMULATED
-    cuda::host::fresh(block, 0, stream);
-#endif
+    const cuda::GraphMemory* const graph = cuda::capturing_memory();
     std::lock_guard lock(mutex_);
     statistics_.bytes_in_use -= c.bytes;
     try {
-      free_[stream][c.index].push_back(block);
+      if (graph && !graph_of_.contains(block)) {
+        of_graph(*graph);
+        graph_of_[block] = **graph;
+      }
+      const auto owner = graph_of_.find(block);
+      auto& lists = owner == graph_of_.end() ? streams_[stream] : graphs_.at(owner->second).free;
+#if DNN_EMULATED
+      if (graph || owner == graph_of_.end()) cuda::host::fresh(block, 0, graph ? cuda::current_stream() : stream);
+#endif
+      lists[c.index].push_back(block);
       statistics_.bytes_cached += c.bytes;
     } catch (const std::bad_alloc&) {
       cudaFree(block);
     }
   }
 
-  /// Returns every cached block to the device.
+  /// Returns every cached block to the device, but for those of graphs that are alive.
   void empty_cache() noexcept {
     std::lock_guard lock(mutex_);
     free_cached();
@@ -99,18 +114,39 @@ class DevicePool {
     return block;
   }
 
-  void free_cached() noexcept {
-    for (auto& [stream, classes] : free_) {
-      for (auto& blocks : classes) {
-        for (void* block : blocks) cudaFree(block);
-        blocks.clear();
+  /// By size.
+  using Lists = std::array<std::vector<void*>, detail::size_classes>;
+  struct GraphBlocks {
+    std::weak_ptr<const std::uint64_t> alive;
+    Lists free;
+  };
+
+  Lists& of_graph(const cuda::GraphMemory& memory) {
+    auto& blocks = graphs_[*memory];
+    blocks.alive = memory;
+    return blocks.free;
+  }
+  void free_lists(Lists& lists) noexcept {
+    for (std::size_t i = 0; i < lists.size(); ++i) {
+      for (void* block : lists[i]) {
+        cudaFree(block);
+        graph_of_.erase(block);
       }
+      statistics_.bytes_cached -= lists[i].size() * detail::class_bytes(i);
+      lists[i].clear();
     }
-    statistics_.bytes_cached = 0;
+  }
+  void free_cached() noexcept {
+    for (auto& [stream, lists] : streams_) free_lists(lists);
+    for (auto& [graph, blocks] : graphs_) {
+      if (blocks.alive.expired()) free_lists(blocks.free);
+    }
   }
 
   mutable std::mutex mutex_;
-  std::map<cudaStream_t, std::array<std::vector<void*>, detail::size_classes>> free_;
+  std::map<cudaStream_t, Lists> streams_;
+  std::map<std::uint64_t, GraphBlocks> graphs_;
+  std::unordered_map<void*, std::uint64_t> graph_of_;
   PoolStatistics statistics_;
 };
 

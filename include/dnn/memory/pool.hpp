@@ -13,19 +13,9 @@
 #include <new>
 #include <vector>
 
+#include "dnn/core/abi.hpp"
 #include "dnn/core/error.hpp"
 #include "dnn/core/text.hpp"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define DNN_ADDRESS_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define DNN_ADDRESS_SANITIZER 1
-#endif
-#endif
-#ifndef DNN_ADDRESS_SANITIZER
-#define DNN_ADDRESS_SANITIZER 0
-#endif
 
 namespace dnn::inline DNN_ABI {
 
@@ -52,6 +42,12 @@ constexpr SizeClass size_class(std::size_t bytes) noexcept {
   return {16 + (exponent - 10) * 8 + eighth, (std::size_t{1} << exponent) + (eighth + 1) * step};
 }
 inline constexpr std::size_t size_classes = 16 + 54 * 8;
+/// The size of a class.
+constexpr std::size_t class_bytes(std::size_t index) noexcept {
+  if (index < 16) return (index + 1) * 64;
+  const auto exponent = (index - 16) / 8 + 10, eighth = (index - 16) % 8;
+  return (std::size_t{1} << exponent) + (eighth + 1) * (std::size_t{1} << (exponent - 3));
+}
 }  // namespace detail
 
 class HostPool {
@@ -265,21 +261,5 @@ struct Pooled {
   }
 #endif
 };
-
-/// Returns cached memory to the system, but for the small blocks that other threads keep.
-inline void empty_cache() noexcept {
-  detail::ThreadCache<host_pool>::current().flush();
-  detail::ThreadCache<detail::graph_pool>::current().flush();
-  host_pool().empty_cache();
-  detail::graph_pool().empty_cache();
-}
-/// Of arrays and scratch; graph nodes do not count.
-inline PoolStatistics memory_statistics() noexcept {
-  PoolStatistics statistics = host_pool().statistics();
-  const auto kept = detail::ThreadCache<host_pool>::cached_bytes();
-  statistics.bytes_in_use -= kept;
-  statistics.bytes_cached += kept;
-  return statistics;
-}
 
 }  // namespace dnn::inline DNN_ABI

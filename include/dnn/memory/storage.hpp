@@ -6,11 +6,18 @@
 #include <limits>
 #include <memory>
 
+#include "dnn/core/abi.hpp"
 #include "dnn/core/ref.hpp"
 #include "dnn/cuda/graph.hpp"
 #include "dnn/memory/device.hpp"
 #include "dnn/memory/device_pool.hpp"
 #include "dnn/memory/pool.hpp"
+#include "dnn/memory/staging.hpp"
+
+#if DNN_CUDA
+#include <algorithm>
+#include <vector>
+#endif
 
 namespace dnn::inline DNN_ABI {
 
@@ -35,6 +42,20 @@ class Storage final : public RefCounted {
   std::size_t bytes() const noexcept { return bytes_; }
   Device device() const noexcept { return device_; }
 
+#if DNN_CUDA
+  /// Says that the current stream uses the memory, which was allocated on another: it is not lent again before what the
+  /// stream has been given until the storage dies is done.
+  void use_on_current_stream() {
+    if (device_.kind != Device::Kind::cuda) return;
+    const UsingDevice scope(device_);
+    const auto stream = cuda::current_stream();
+    if (stream == stream_ || std::ranges::find(other_streams_, stream) != other_streams_.end()) return;
+    other_streams_.push_back(stream);
+  }
+#else
+  void use_on_current_stream() noexcept {}
+#endif
+
  private:
   static constexpr std::size_t header_bytes = HostPool::alignment;
 
@@ -42,7 +63,7 @@ class Storage final : public RefCounted {
     auto block_bytes = header_bytes + storage->bytes_;
 #if DNN_CUDA
     if (storage->device_.kind == Device::Kind::cuda) {
-      device_pool(storage->device_.index).deallocate(storage->data_, storage->bytes_, storage->stream_);
+      storage->free_on_gpu();
       block_bytes = header_bytes;
     }
 #endif
@@ -66,13 +87,30 @@ class Storage final : public RefCounted {
     storage->stream_ = stream;
     return Ref<Storage>::of_new(storage);
   }
+  void free_on_gpu() noexcept {
+    for (const cudaStream_t other : other_streams_) {
+      // The stream that may have the memory next waits for the others.
+      try {
+        const UsingDevice scope(device_);
+        cuda::Event event;
+        event.record(other);
+        cuda::check(cudaStreamWaitEvent(stream_, event.get(), 0));
+      } catch (const Error&) {
+        cudaDeviceSynchronize();
+      }
+    }
+    device_pool(device_.index).deallocate(data_, bytes_, stream_);
+  }
+
   cudaStream_t stream_ = nullptr;  ///< where the memory may be used again
+  std::vector<cudaStream_t> other_streams_;
 #endif
 
   std::byte* data_;
   std::size_t bytes_;
   Device device_;
 };
+static_assert(sizeof(Storage) <= HostPool::alignment);
 
 /// Copies bytes between devices, in order with the current streams of both. When they go to the host, they are there
 /// when the call returns.
@@ -104,6 +142,7 @@ inline void copy_bytes(void* to, Device to_device, const void* from, Device from
   }
   if (to_device.kind != gpu) cuda::refuse_capture("the host reads its result");
   if (from_device.kind != gpu) cuda::refuse_capture("a copy of the host's memory");
+  if (from_device.kind != gpu) return staging_pool(to_device.index).upload(to, from, bytes, stream);
   cuda::check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream));
   if (to_device.kind != gpu) cuda::check(cudaStreamSynchronize(stream));
 }
@@ -112,5 +151,30 @@ inline void copy_bytes(void* to, Device, const void* from, Device, std::size_t b
   if (bytes > 0) std::memcpy(to, from, bytes);
 }
 #endif
+
+/// Returns cached memory to the system and to the GPUs, but for the small blocks that other threads keep.
+inline void empty_cache() noexcept {
+  detail::ThreadCache<host_pool>::current().flush();
+  detail::ThreadCache<detail::graph_pool>::current().flush();
+  host_pool().empty_cache();
+  detail::graph_pool().empty_cache();
+#if DNN_CUDA
+  for (int i = 0; i < cuda::device_count(); ++i) {
+    device_pool(i).empty_cache();
+    staging_pool(i).empty_cache();
+  }
+#endif
+}
+/// Of arrays and scratch on a device; graph nodes do not count.
+inline PoolStatistics memory_statistics([[maybe_unused]] Device device = {}) noexcept {
+#if DNN_CUDA
+  if (device.kind == Device::Kind::cuda) return device_pool(device.index).statistics();
+#endif
+  PoolStatistics statistics = host_pool().statistics();
+  const auto kept = detail::ThreadCache<host_pool>::cached_bytes();
+  statistics.bytes_in_use -= kept;
+  statistics.bytes_cached += kept;
+  return statistics;
+}
 
 }  // namespace dnn::inline DNN_ABI

@@ -9,7 +9,7 @@
 #include <cstdint>
 
 #include "dnn/autograd/variable.hpp"
-#include "dnn/memory/pool.hpp"
+#include "dnn/memory/storage.hpp"
 #include "dnn/testing/check_error.hpp"
 
 namespace dnn::inline DNN_ABI::testing {

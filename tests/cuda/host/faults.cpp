@@ -241,7 +241,7 @@ TEST_CASE("addresses that a device cannot follow are reported", "[cuda]") {
   const Array elsewhere = ones({4}).to("cuda:1");
   const auto fault = fault_of(&follows, {1, block_size}, elsewhere.data<float>());
   CHECK_THAT(fault, ContainsSubstring("no memory of its device"));
-#if !defined(__SANITIZE_ADDRESS__)  // it has its say first
+#if !DNN_ADDRESS_SANITIZER  // it has its say first
   CHECK_THAT(fault_of(&recurses, {1, 1}, 100000), ContainsSubstring("stack"));
 #endif
 }
@@ -279,7 +279,7 @@ TEST_CASE("memory that nobody wrote is not a number", "[cuda]") {
   }
 }
 
-#if !defined(__SANITIZE_ADDRESS__)  // its own report comes first
+#if !DNN_ADDRESS_SANITIZER  // its own report comes first
 TEST_CASE("a host that follows a device's pointer is told so", "[cuda]") {
   const Array x = ones({block_size}).to("cuda:0");
   const auto* p = x.data<float>();

@@ -221,7 +221,7 @@ TEST_CASE("GPU gemm of a batch repeats operands along axes of stride 0", "[gpu]"
 }
 
 TEST_CASE("GPU gemm gives the same bits whatever the order of blocks and threads", "[gpu]") {
-#if defined(DNN_CUDA_ON_HOST)
+#if DNN_EMULATED
   const auto device = using_device("cuda:0");
   const std::int64_t m = 70, n = 90, k = 600;
   const DeviceVector<float> a(random_numbers<float>(m * k, 1)), b(random_numbers<float>(k * n, 2));

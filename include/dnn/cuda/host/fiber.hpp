@@ -15,14 +15,7 @@
 #if !defined(__x86_64__)
 #include <ucontext.h>
 #endif
-#if defined(__SANITIZE_ADDRESS__)
-#define DNN_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define DNN_ASAN 1
-#endif
-#endif
-#if defined(DNN_ASAN)
+#if DNN_ADDRESS_SANITIZER
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
@@ -46,7 +39,7 @@ namespace dnn::inline DNN_ABI::cuda::host {
 /// A stack with a function that runs on it, interrupted. One thread of the system uses a group of fibers at a time.
 class Fiber {
  public:
-#if defined(DNN_ASAN)
+#if DNN_ADDRESS_SANITIZER
   static constexpr std::size_t stack_bytes = 256 * 1024;
 #else
   static constexpr std::size_t stack_bytes = 64 * 1024;
@@ -69,7 +62,7 @@ class Fiber {
   /// Back to the start of `entry`; what ran is abandoned without running destructors.
   void reset() {
     std::byte* const top = stack_ + guard_bytes + stack_bytes;
-#if defined(DNN_ASAN)
+#if DNN_ADDRESS_SANITIZER
     __asan_unpoison_memory_region(stack_ + guard_bytes, stack_bytes);
     fake_ = nullptr;
 #endif
@@ -96,7 +89,7 @@ class Fiber {
   /// Runs the fiber until it suspends.
   void resume() {
     auto& home = home_slot();
-#if defined(DNN_ASAN)
+#if DNN_ADDRESS_SANITIZER
     void* fake = nullptr;
     __sanitizer_start_switch_fiber(&fake, stack_ + guard_bytes, stack_bytes);
 #endif
@@ -105,7 +98,7 @@ class Fiber {
 #else
     ::swapcontext(&home.context, &context_);
 #endif
-#if defined(DNN_ASAN)
+#if DNN_ADDRESS_SANITIZER
     __sanitizer_finish_switch_fiber(fake, nullptr, nullptr);
 #endif
   }
@@ -157,12 +150,12 @@ class Fiber {
     return home;
   }
   static void leave([[maybe_unused]] void** fake) noexcept {
-#if defined(DNN_ASAN)
+#if DNN_ADDRESS_SANITIZER
     __sanitizer_start_switch_fiber(fake, home_slot().stack, home_slot().bytes);
 #endif
   }
   static void arrived([[maybe_unused]] void* fake) noexcept {
-#if defined(DNN_ASAN)
+#if DNN_ADDRESS_SANITIZER
     __sanitizer_finish_switch_fiber(fake, &home_slot().stack, &home_slot().bytes);
 #endif
   }

@@ -28,6 +28,7 @@ namespace dnn::inline DNN_ABI::cuda::host {
 class Arena {
  public:
   static constexpr std::size_t guard_bytes = 256, alignment = 256, checked_bytes = 1024;
+  static constexpr std::size_t poisoned_bytes = 16 << 20;  ///< at most, of one allocation: the rest costs no memory
 
   explicit Arena(std::size_t capacity) : capacity_(capacity) {
     void* memory = ::mmap(nullptr, capacity, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -71,13 +72,13 @@ class Arena {
     return data;
   }
 
-  /// From now on `bytes` of the block at `data` may be used: they are poisoned, and guards follow. The arena must be
-  /// open.
+  /// From now on `bytes` of the block at `data` may be used: what was there is poisoned, and guards follow. The arena must
+  /// be open.
   void resize(std::byte* data, std::size_t bytes) {
     Block& block = blocks_.at(data);
+    std::memset(data, poison, std::min(std::max(bytes, block.bytes), poisoned_bytes));
     block.bytes = bytes;
-    std::memset(data, poison, bytes);
-    std::memset(data + bytes, guard, block.whole - guard_bytes - bytes);
+    std::memset(data + bytes, guard, block.behind());
   }
 
   /// Takes back a block; false when there is none at `data`. The arena must be open.
@@ -87,7 +88,7 @@ class Arena {
     std::byte* begin = found->first - guard_bytes;
     std::size_t bytes = found->second.whole;
     used_ -= bytes;
-    std::memset(begin, poison, bytes);
+    std::memset(begin, poison, std::min(bytes, poisoned_bytes));
     blocks_.erase(found);
     auto after = free_.lower_bound(begin);
     if (after != free_.end() && begin + bytes == after->first) {
