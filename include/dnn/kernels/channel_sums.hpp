@@ -61,27 +61,31 @@ void channel_sums(std::int64_t outer, std::int64_t channels, std::int64_t inner,
       const T qa = shift_a ? shift_a[c] : T(0), qb = shift_b ? shift_b[c] : T(0);
       const Pack<T> pa(qa), pb(qb);
       double total = 0, products = 0;
+      Pack<T> s(0), p(0);
+      std::int64_t summed = 0;
+      const auto add_lanes = [&] {
+        for (std::int64_t lane = 0; lane < width; ++lane) {
+          total += static_cast<double>(s.v[lane]);
+          products += static_cast<double>(p.v[lane]);
+        }
+        s = p = Pack<T>(0);
+        summed = 0;
+      };
       for (std::int64_t o = 0; o < outer; ++o) {
-        const auto start = (o * channels + c) * inner;
+        const T *va = a + (o * channels + c) * inner, *vb = b + (o * channels + c) * inner;
         std::int64_t i = 0;
-        while (i + width <= inner) {
-          Pack<T> s(0), p(0);
-          for (const auto last = std::min(inner - width, i + block * width); i <= last; i += width) {
-            const Pack<T> va = Pack<T>::load(a + start + i), vb = Pack<T>::load(b + start + i);
-            s = s + va;
-            p = p + (va - pa) * (vb - pb);
-          }
-          for (std::int64_t lane = 0; lane < width; ++lane) {
-            total += static_cast<double>(s.v[lane]);
-            products += static_cast<double>(p.v[lane]);
-          }
+        for (; i + width <= inner; i += width) {
+          const Pack<T> x = Pack<T>::load(va + i);
+          s = s + x;
+          p = p + (x - pa) * (Pack<T>::load(vb + i) - pb);
+          if (++summed == block) add_lanes();
         }
         for (; i < inner; ++i) {
-          const T va = a[start + i], vb = b[start + i];
-          total += static_cast<double>(va);
-          products += static_cast<double>((va - qa) * (vb - qb));
+          total += static_cast<double>(va[i]);
+          products += static_cast<double>((va[i] - qa) * (vb[i] - qb));
         }
       }
+      add_lanes();
       sum[c] = total;
       product[c] = products;
     }
