@@ -75,9 +75,9 @@ TEST_CASE("gemm agrees with three loops: small and empty sizes", "[kernels]") {
 }
 
 TEST_CASE("gemm agrees with three loops: around the sizes of tiles and blocks", "[kernels]") {
-  const std::int64_t sizes[][3] = {{6, 16, 8},    {7, 31, 9},    {12, 32, 255}, {13, 33, 257}, {193, 65, 3},
-                                   {64, 64, 64},  {1, 500, 300}, {300, 1, 500}, {5, 130, 260}, {200, 97, 65},
-                                   {3, 2100, 40}, {40, 2100, 3}, {97, 2051, 5}};
+  const std::int64_t sizes[][3] = {{6, 16, 8},    {7, 31, 9},    {12, 32, 255}, {13, 33, 257},  {193, 65, 3},
+                                   {64, 64, 64},  {1, 500, 300}, {300, 1, 500}, {5, 130, 260},  {200, 97, 65},
+                                   {3, 2100, 40}, {40, 2100, 3}, {97, 2051, 5}, {101, 10, 259}, {16, 40, 64}};
   for (const auto& [m, n, k] : sizes) {
     check_all_transposes<float>(m, n, k, 0);
     check_all_transposes<double>(m, n, k, 1);

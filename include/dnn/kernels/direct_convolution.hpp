@@ -145,49 +145,12 @@ void transpose_weights(std::int64_t groups, std::int64_t in, std::int64_t out, s
   }
 }
 
-/// What multiply_places holds in registers: rows of gy, and cells of the window.
-inline constexpr int place_rows = simd_bytes == 64 ? 4 : 3, place_cells = simd_bytes == 64 ? 6 : 4;
-inline constexpr int place_sums = place_rows * place_cells;
-
-/// sums[s * place_rows + r] += the products of row r of gy and of what cell s sees, over all places of all images.
-template <class T, std::size_t... R, std::size_t... S>
-void multiply_places(std::int64_t images, std::int64_t places, const T* gy, std::int64_t gy_row, std::int64_t gy_image,
-                     const T* padded, std::int64_t padded_image, const std::int64_t* distances, T* sums,
-                     std::index_sequence<R...>, std::index_sequence<S...>) {
-  constexpr std::int64_t width = Pack<T>::width;
-  using Vector = typename Pack<T>::Vector;
-  Vector acc[sizeof...(S)][sizeof...(R)] = {};
-  for (std::int64_t image = 0; image < images; ++image, gy += gy_image, padded += padded_image) {
-    const T* const cells[] = {padded + distances[S]...};
-    for (std::int64_t j = 0; j < places; j += width) {
-      const Vector g[] = {Pack<T>::load(gy + static_cast<std::int64_t>(R) * gy_row + j).v...};
-      const auto add_cell = [&](Vector* sum, const T* cell) {
-        Vector seen = Pack<T>::load(cell + j).v;
-#if defined(__GNUC__) && defined(__SSE2__)
-        // In a register: GCC would load it, from between two cache lines, again for each product.
-        asm("" : "+v"(seen));
-#endif
-        ((sum[R] += g[R] * seen), ...);
-      };
-      (add_cell(acc[S], cells[S]), ...);
-    }
-  }
-  // The lanes of each are summed by adding the rows of the transpose.
-  alignas(simd_bytes) T lanes[place_sums * width];
-  std::memcpy(lanes, acc, sizeof lanes);
-  alignas(simd_bytes) T by_lane[width * place_sums];
-  transpose_panel<place_sums>(by_lane, lanes, width, width);
-  for (std::int64_t lane = 0; lane < width; ++lane) {
-    for (std::int64_t i = 0; i < place_sums; ++i) sums[i] += by_lane[lane * place_sums + i];
-  }
-}
-
 /// gW (groups, out, in, kh, kw) = the gradient of <correlate(x, W), gy> with respect to W. The batch is cut in parts
 /// that depend on the sizes alone, each with a sum of its own; the parts are added in order.
 template <class T>
 void correlate_weights(const Window2D& w, std::int64_t batch, std::int64_t groups, std::int64_t in, std::int64_t out,
                        const T* x, const T* gy, T* gW) {
-  constexpr std::int64_t rows = place_rows, cells = place_cells;
+  constexpr std::int64_t rows = dot_rows, cells = dot_columns;
   const auto plane = PaddedPlane::of<T>(w);
   const auto depth = in * w.cells();
   const auto row_tiles = (out + rows - 1) / rows, cell_tiles = (depth + cells - 1) / cells;
@@ -195,7 +158,9 @@ void correlate_weights(const Window2D& w, std::int64_t batch, std::int64_t group
   cell_distances(w, plane, in, distances.data());
   std::fill(distances.data() + depth, distances.data() + cell_tiles * cells, std::int64_t{0});
 
-  const auto size = groups * row_tiles * cell_tiles * place_sums;  // of one part's sums
+  std::int64_t row_distances[dot_rows];
+  for (int r = 0; r < dot_rows; ++r) row_distances[r] = r * plane.wide;
+  const auto size = groups * row_tiles * cell_tiles * dot_sums;  // of one part's sums
   constexpr std::int64_t worth = 1 << 21;
   const auto cost = std::max<std::int64_t>(groups * out * depth * w.places(), 1);
   const auto parts = size > (1 << 18) ? 1 : std::clamp<std::int64_t>(std::min(batch / 2, batch * cost / worth), 1, 8);
@@ -225,12 +190,11 @@ void correlate_weights(const Window2D& w, std::int64_t batch, std::int64_t group
               }
             }
           }
-          T* tile = part_sums + g * row_tiles * cell_tiles * place_sums;
+          T* tile = part_sums + g * row_tiles * cell_tiles * dot_sums;
           for (std::int64_t o = 0; o < row_tiles; ++o) {
-            for (std::int64_t p = 0; p < cell_tiles; ++p, tile += place_sums) {
-              multiply_places<T>(images, plane.places, spread.data() + o * rows * plane.wide, plane.wide, gy_image,
-                                 padded.data(), padded_image, distances.data() + p * cells, tile,
-                                 std::make_index_sequence<place_rows>{}, std::make_index_sequence<place_cells>{});
+            for (std::int64_t p = 0; p < cell_tiles; ++p, tile += dot_sums) {
+              add_dots(images, plane.places, spread.data() + o * rows * plane.wide, gy_image, row_distances,
+                       padded.data(), padded_image, distances.data() + p * cells, tile);
             }
           }
         }
@@ -240,8 +204,7 @@ void correlate_weights(const Window2D& w, std::int64_t batch, std::int64_t group
   for (std::int64_t g = 0; g < groups; ++g) {
     for (std::int64_t o = 0; o < out; ++o) {
       for (std::int64_t p = 0; p < depth; ++p) {
-        const auto at =
-            ((g * row_tiles + o / rows) * cell_tiles + p / cells) * place_sums + p % cells * rows + o % rows;
+        const auto at = ((g * row_tiles + o / rows) * cell_tiles + p / cells) * dot_sums + p % cells * rows + o % rows;
         T sum = sums.data()[at];
         for (std::int64_t part = 1; part < parts; ++part) sum += sums.data()[part * size + at];
         gW[(g * out + o) * depth + p] = sum;

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
@@ -134,6 +135,91 @@ void multiply_tile(std::int64_t depth, const T* a, Row row, T* c, std::int64_t l
   (add(R), ...);
 }
 
+/// A tile of dot products: so many rows by so many columns, whose sums stay in registers.
+inline constexpr int dot_rows = simd_bytes == 64 ? 4 : 3, dot_columns = simd_bytes == 64 ? 6 : 4;
+inline constexpr int dot_sums = dot_rows * dot_columns;
+/// From this length on a tile of them pays.
+template <class T>
+inline constexpr std::int64_t dot_depth = 4 * Pack<T>::width;
+
+template <class T, std::size_t... R, std::size_t... S>
+void add_dots(std::int64_t pieces, std::int64_t n, const T* a, std::int64_t a_piece, const std::int64_t* a_rows,
+              const T* b, std::int64_t b_piece, const std::int64_t* b_rows, T* sums, std::index_sequence<R...>,
+              std::index_sequence<S...>) {
+  constexpr std::int64_t width = Pack<T>::width;
+  using Vector = typename Pack<T>::Vector;
+  Vector acc[sizeof...(S)][sizeof...(R)] = {};
+  for (std::int64_t piece = 0; piece < pieces; ++piece, a += a_piece, b += b_piece) {
+    const T* const rows[] = {a + a_rows[R]...};
+    const T* const columns[] = {b + b_rows[S]...};
+    for (std::int64_t i = 0; i < n; i += width) {
+      const Vector x[] = {Pack<T>::load(rows[R] + i).v...};
+      const auto add_column = [&](Vector* sum, const T* column) {
+        Vector y = Pack<T>::load(column + i).v;
+#if defined(__GNUC__) && defined(__SSE2__)
+        // In a register: GCC would load it, maybe from between two cache lines, again for each product.
+        asm("" : "+v"(y));
+#endif
+        ((sum[R] += x[R] * y), ...);
+      };
+      (add_column(acc[S], columns[S]), ...);
+    }
+  }
+  // The lanes of each are summed by adding the rows of the transpose.
+  alignas(simd_bytes) T lanes[dot_sums * width];
+  std::memcpy(lanes, acc, sizeof lanes);
+  alignas(simd_bytes) T by_lane[width * dot_sums];
+  transpose_panel<dot_sums>(by_lane, lanes, width, width);
+  for (std::int64_t lane = 0; lane < width; ++lane) {
+    for (std::int64_t i = 0; i < dot_sums; ++i) sums[i] += by_lane[lane * dot_sums + i];
+  }
+}
+
+/// sums[s * dot_rows + r] += the dot product of row r of A and row s of B, over `pieces` pieces of n elements, rounded
+/// up to whole packs. Rows begin at a + a_rows[r] and b + b_rows[s], their pieces are a_piece and b_piece apart.
+template <class T>
+void add_dots(std::int64_t pieces, std::int64_t n, const T* a, std::int64_t a_piece, const std::int64_t* a_rows,
+              const T* b, std::int64_t b_piece, const std::int64_t* b_rows, T* sums) {
+  add_dots(pieces, n, a, a_piece, a_rows, b, b_piece, b_rows, sums, std::make_index_sequence<dot_rows>{},
+           std::make_index_sequence<dot_columns>{});
+}
+
+/// C += A B where the rows of A and the columns of B are contiguous: dot products, nothing is packed.
+template <class T>
+void gemm_dots(std::int64_t m, std::int64_t n, std::int64_t k, StridedMatrix<T> a, StridedMatrix<T> b, T* c,
+               std::int64_t ldc) {
+  constexpr std::int64_t width = Pack<T>::width;
+  const auto whole = k / width * width, rest = k - whole;
+  constexpr std::array<std::int64_t, dot_sums> ends = [] {
+    std::array<std::int64_t, dot_sums> out{};
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<std::int64_t>(i) * width;
+    return out;
+  }();
+  alignas(simd_bytes) T a_end[dot_rows * width] = {}, b_end[dot_columns * width] = {};
+  std::int64_t a_rows[dot_rows], b_rows[dot_columns];
+  for (std::int64_t i = 0; i < m; i += dot_rows) {
+    // A tile at the edge computes the last row again.
+    for (std::int64_t r = 0; r < dot_rows; ++r) {
+      a_rows[r] = std::min(i + r, m - 1) * a.row;
+      std::memcpy(a_end + r * width, a.data + a_rows[r] + whole, static_cast<std::size_t>(rest) * sizeof(T));
+    }
+    for (std::int64_t j = 0; j < n; j += dot_columns) {
+      alignas(simd_bytes) T sums[dot_sums] = {};
+      for (std::int64_t s = 0; s < dot_columns; ++s) {
+        b_rows[s] = std::min(j + s, n - 1) * b.column;
+        std::memcpy(b_end + s * width, b.data + b_rows[s] + whole, static_cast<std::size_t>(rest) * sizeof(T));
+      }
+      add_dots(1, whole, a.data, 0, a_rows, b.data, 0, b_rows, sums);
+      if (rest > 0) add_dots(1, width, a_end, 0, ends.data(), b_end, 0, ends.data(), sums);
+      for (std::int64_t r = 0; r < std::min<std::int64_t>(dot_rows, m - i); ++r) {
+        for (std::int64_t s = 0; s < std::min<std::int64_t>(dot_columns, n - j); ++s) {
+          c[(i + r) * ldc + j + s] += sums[s * dot_rows + r];
+        }
+      }
+    }
+  }
+}
+
 /// C (m x n) += A (m x k) B (k x n), on one thread.
 template <class T>
 void gemm_blocked(std::int64_t m, std::int64_t n, std::int64_t k, StridedMatrix<T> a, StridedMatrix<T> b, T* c,
@@ -187,6 +273,16 @@ void gemm_direct(std::int64_t m, std::int64_t n, std::int64_t k, StridedMatrix<T
     for (std::int64_t i = 0; i < m; ++i) {
       T* out = c + i * ldc;
       std::int64_t j = 0;
+      for (; j + 4 * width <= n; j += 4 * width) {
+        Pack<T> sums[4];
+        for (std::int64_t v = 0; v < 4; ++v) sums[v] = Pack<T>::load(out + j + v * width);
+        for (std::int64_t p = 0; p < k; ++p) {
+          const Pack<T> factor(a.data[i * a.row + p * a.column]);
+          const T* row = b.data + p * b.row + j;
+          for (std::int64_t v = 0; v < 4; ++v) sums[v] = sums[v] + factor * Pack<T>::load(row + v * width);
+        }
+        for (std::int64_t v = 0; v < 4; ++v) sums[v].store(out + j + v * width);
+      }
       for (; j + width <= n; j += width) {
         Pack<T> sum = Pack<T>::load(out + j);
         for (std::int64_t p = 0; p < k; ++p) {
@@ -210,6 +306,7 @@ void gemm_direct(std::int64_t m, std::int64_t n, std::int64_t k, StridedMatrix<T
     }
     return gemm_direct<T>(m, n, k, {rows.data(), k, 1}, b, c, ldc);
   }
+  if (k >= dot_depth<T>) return gemm_dots<T>(m, n, k, a, b, c, ldc);
   for (std::int64_t i = 0; i < m; ++i) {
     const T* row = a.data + i * a.row;
     for (std::int64_t j = 0; j < n; ++j) {
@@ -242,7 +339,8 @@ void gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64
   if (m == 0 || n == 0) return;
   const detail::StridedMatrix<T> ma{a, trans_a ? 1 : lda, trans_a ? lda : 1};
   const detail::StridedMatrix<T> mb{b, trans_b ? 1 : ldb, trans_b ? ldb : 1};
-  const bool direct = m <= 4 || k <= 2 || (m * n <= 1024 && k <= 64);
+  const bool dots = ma.column == 1 && mb.row == 1 && k >= detail::dot_depth<T> && (m <= 16 || n <= 16);
+  const bool direct = dots || m <= 4 || k <= 2 || (m * n <= 1024 && k <= 64);
   const auto block = [&](std::int64_t i0, std::int64_t i1, std::int64_t j0, std::int64_t j1) {
     T* out = c + i0 * ldc + j0;
     if (!accumulate) {
@@ -260,6 +358,7 @@ void gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64
   };
   // The longer side of C is cut, at multiples of the tile, in pieces that are worth a thread.
   constexpr std::int64_t worth = 1 << 20;
+  if (m * n * k < worth) return block(0, m, 0, n);
   const bool by_rows = m >= n;
   const std::int64_t length = by_rows ? m : n, unit = by_rows ? detail::tile_rows : detail::tile_columns<T>;
   const auto units = (length + unit - 1) / unit;
