@@ -11,10 +11,11 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
-#include "dnn/core/abi.hpp"
+#include "dnn/core/dtype.hpp"
 #include "dnn/kernels/batch_axes.hpp"
 #include "dnn/kernels/pack.hpp"
 #include "dnn/kernels/parallel_for.hpp"
@@ -324,22 +325,14 @@ void gemm_direct(std::int64_t m, std::int64_t n, std::int64_t k, StridedMatrix<T
   }
 }
 
-}  // namespace detail
-
-/// C = op(A) op(B), or C += op(A) op(B) when `accumulate`; all row-major. op(A) is m x k, op(B) is k x n, C is m x n;
-/// lda, ldb, ldc are the distances between rows as stored, in elements. Without `accumulate` every row may start from
-/// `bias` (n) instead of 0.
 template <class T>
-void gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std::int64_t lda,
-          const T* b, std::int64_t ldb, T* c, std::int64_t ldc, bool accumulate = false,
-          std::type_identity_t<const T*> bias = nullptr) {
-#if DNN_CUDA
-  if (on_gpu()) return gpu::gemm(trans_a, trans_b, m, n, k, a, lda, b, ldb, c, ldc, accumulate, bias);
-#endif
+void gemm_on_host(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k, const T* a,
+                  std::int64_t lda, const T* b, std::int64_t ldb, T* c, std::int64_t ldc, bool accumulate,
+                  const T* bias) {
   if (m == 0 || n == 0) return;
-  const detail::StridedMatrix<T> ma{a, trans_a ? 1 : lda, trans_a ? lda : 1};
-  const detail::StridedMatrix<T> mb{b, trans_b ? 1 : ldb, trans_b ? ldb : 1};
-  const bool dots = ma.column == 1 && mb.row == 1 && k >= detail::dot_depth<T> && (m <= 16 || n <= 16);
+  const StridedMatrix<T> ma{a, trans_a ? 1 : lda, trans_a ? lda : 1};
+  const StridedMatrix<T> mb{b, trans_b ? 1 : ldb, trans_b ? ldb : 1};
+  const bool dots = ma.column == 1 && mb.row == 1 && k >= dot_depth<T> && (m <= 16 || n <= 16);
   const bool direct = dots || m <= 4 || k <= 2 || (m * n <= 1024 && k <= 64);
   const auto block = [&](std::int64_t i0, std::int64_t i1, std::int64_t j0, std::int64_t j1) {
     T* out = c + i0 * ldc + j0;
@@ -351,16 +344,16 @@ void gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64
     }
     if (k == 0) return;
     if (direct) {
-      detail::gemm_direct<T>(i1 - i0, j1 - j0, k, ma.block(i0, 0), mb.block(0, j0), out, ldc);
+      gemm_direct<T>(i1 - i0, j1 - j0, k, ma.block(i0, 0), mb.block(0, j0), out, ldc);
     } else {
-      detail::gemm_blocked<T>(i1 - i0, j1 - j0, k, ma.block(i0, 0), mb.block(0, j0), out, ldc);
+      gemm_blocked<T>(i1 - i0, j1 - j0, k, ma.block(i0, 0), mb.block(0, j0), out, ldc);
     }
   };
   // The longer side of C is cut, at multiples of the tile, in pieces that are worth a thread.
   constexpr std::int64_t worth = 1 << 20;
   if (m * n * k < worth) return block(0, m, 0, n);
   const bool by_rows = m >= n;
-  const std::int64_t length = by_rows ? m : n, unit = by_rows ? detail::tile_rows : detail::tile_columns<T>;
+  const std::int64_t length = by_rows ? m : n, unit = by_rows ? tile_rows : tile_columns<T>;
   const auto units = (length + unit - 1) / unit;
   const auto unit_cost = unit * (by_rows ? n : m) * std::max<std::int64_t>(k, 1);
   const auto threads = ThreadPool::inside() ? 1 : std::int64_t{num_threads()};
@@ -373,6 +366,36 @@ void gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64
       block(0, m, first, last);
     }
   });
+}
+
+}  // namespace detail
+
+/// True where products of float16 and bfloat16 are computed as they are, with sums in float: on GPUs.
+inline bool multiplies_16bit_floats() noexcept { return on_gpu(); }
+
+/// Calls `body(std::type_identity<T>{})` with a type that products take here, otherwise throws DTypeError naming `op`.
+template <class Body>
+decltype(auto) visit_product(DType dtype, std::string_view op, Body&& body) {
+#if DNN_CUDA
+  if (multiplies_16bit_floats() && dtype == DType::float16) return body(std::type_identity<float16>{});
+  if (multiplies_16bit_floats() && dtype == DType::bfloat16) return body(std::type_identity<bfloat16>{});
+#endif
+  return visit_float(dtype, op, body);
+}
+
+/// C = op(A) op(B), or C += op(A) op(B) when `accumulate`; all row-major. op(A) is m x k, op(B) is k x n, C is m x n;
+/// lda, ldb, ldc are the distances between rows as stored, in elements. Without `accumulate` every row may start from
+/// `bias` (n) instead of 0.
+template <class T>
+void gemm(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k, const T* a, std::int64_t lda,
+          const T* b, std::int64_t ldb, T* c, std::int64_t ldc, bool accumulate = false,
+          std::type_identity_t<const T*> bias = nullptr) {
+#if DNN_CUDA
+  if (on_gpu()) return gpu::gemm(trans_a, trans_b, m, n, k, a, lda, b, ldb, c, ldc, accumulate, bias);
+#endif
+  if constexpr (sizeof(T) > 2) {
+    detail::gemm_on_host(trans_a, trans_b, m, n, k, a, lda, b, ldb, c, ldc, accumulate, bias);
+  }
 }
 
 /// The products of a batch: the i-th C, at c + i * m * n, is op(A) op(B) of those at the offsets of i.

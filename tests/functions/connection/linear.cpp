@@ -58,3 +58,19 @@ TEST_CASE("linear says what does not fit", "[linear]") {
   CHECK_THROWS_AS(linear(x, zeros({5, 784}), {}, 0), ArgumentError);
   CHECK_THROWS_AS(linear(x, zeros({5, 784}), {}, 3), ArgumentError);
 }
+
+#if DNN_CUDA
+TEST_CASE("linear and matmul multiply 16-bit floats as they are on a GPU", "[linear]") {
+  const DType dtype = GENERATE(DType::float16, DType::bfloat16);
+  const auto host = using_device("cpu");
+  const Array x = random::uniform({9, 20}).to(dtype), W = random::uniform({17, 20}).to(dtype), b = zeros({17}, dtype);
+  const Array y = linear(x.to(float32), W.to(float32), b.to(float32)).array();
+  const auto gpu = using_device("cuda:0");
+  const auto there = [](const Array& a) { return Variable(a.to("cuda:0")); };
+  const Variable result = linear(there(x), there(W), there(b));
+  const Variable product = matmul(there(x), there(W), {.transb = true});
+  CHECK(result.dtype() == dtype);
+  CHECK(allclose(result.array().to("cpu").to(float32), y, 1e-2, 1e-2));
+  CHECK(allclose(product.array().to("cpu").to(float32), y, 1e-2, 1e-2));
+}
+#endif

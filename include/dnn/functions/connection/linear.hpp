@@ -18,7 +18,7 @@ namespace nodes {
 /// C (m x n) = op(A) op(B), with `bias` (n) added to every row unless it is null: dense matrices of one compute dtype.
 inline void matrix_product(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k, const Array& a,
                            const Array& b, Array& c, const Array* bias = nullptr) {
-  visit_float(c.dtype(), "linear", [&]<class T>(std::type_identity<T>) {
+  kernels::visit_product(c.dtype(), "linear", [&]<class T>(std::type_identity<T>) {
     kernels::gemm(trans_a, trans_b, m, n, k, a.data<T>(), trans_a ? m : k, b.data<T>(), trans_b ? k : n, c.data<T>(), n,
                   false, bias ? bias->data<T>() : nullptr);
   });
@@ -40,6 +40,8 @@ class LinearFunction final : public FunctionNode {
            : result_ == LinearResult::x ? "LinearGradData"
                                         : "LinearGradWeight";
   }
+
+  bool takes_16bit_floats() const override { return kernels::multiplies_16bit_floats(); }
 
   void check(std::span<const Array> inputs) const override {
     if (result_ != LinearResult::y) return;

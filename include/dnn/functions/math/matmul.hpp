@@ -29,6 +29,7 @@ namespace nodes {
 struct MatMul final : FunctionNode {
   explicit MatMul(const MatmulOptions& flags) : options(flags) {}
   std::string_view name() const override { return "MatMul"; }
+  bool takes_16bit_floats() const override { return kernels::multiplies_16bit_floats(); }
   void check(std::span<const Array> x) const override {
     const Shape &a = x[0].shape(), &b = x[1].shape();
     if (!is_float(x[0].dtype())) throw DTypeError("[matmul] takes float dtypes, not ", x[0].dtype());
@@ -49,7 +50,7 @@ struct MatMul final : FunctionNode {
     shape = shape.with_inserted(shape.ndim(), m);
     shape = shape.with_inserted(shape.ndim(), n);
     Array y(shape, x[0].dtype(), x[0].device());
-    visit_float(y.dtype(), "matmul", [&]<class T>(std::type_identity<T>) {
+    kernels::visit_product(y.dtype(), "matmul", [&]<class T>(std::type_identity<T>) {
       kernels::BatchAxes::Strides a_strides = {}, b_strides = {};
       set_strides(a_strides, batch.count, a_batch, m * k);
       set_strides(b_strides, batch.count, b_batch, k * n);
