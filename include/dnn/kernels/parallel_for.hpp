@@ -32,13 +32,16 @@ inline std::thread start_thread(void (*body)(void*), void* object) { return std:
 
 namespace dnn::inline DNN_ABI::kernels {
 
-/// A fixed set of threads that work on one job at a time, together with the thread that submits it.
+/// A fixed set of threads that work on one job at a time, together with the thread that submits it. Who waits looks for
+/// some ten microseconds before it sleeps: that long are the pauses between the operations of a network, and waking up
+/// takes longer. A job is over when its pieces are, whether or not all threads have woken up for it.
 class ThreadPool {
  public:
   using Body = void (*)(void* context, std::int64_t begin, std::int64_t end);
 
   /// Fewer threads where the system does not give that many.
-  explicit ThreadPool(int threads) {
+  explicit ThreadPool(int threads)
+      : looks_(threads <= static_cast<int>(std::thread::hardware_concurrency()) ? 2000 : 0) {
     workers_.reserve(static_cast<std::size_t>(threads - 1));
     try {
       while (this->threads() < threads) {
@@ -63,15 +66,22 @@ class ThreadPool {
   /// Runs `body` over [0, n) in pieces of `piece`; returns when all are done. Rethrows the first exception.
   void run(std::int64_t n, std::int64_t piece, Body body, void* context) {
     std::lock_guard one_job(submit_);
+    bool wake = false;
     {
       std::lock_guard lock(mutex_);
       job_ = {n, piece, body, context};
       next_.store(0, std::memory_order_relaxed);
-      busy_ = static_cast<int>(workers_.size());
-      ++generation_;
+      open_ = true;
+      generation_.fetch_add(1, std::memory_order_release);
+      wake = sleeping_ > 0;
     }
-    wake_.notify_all();
+    if (wake) wake_.notify_all();
     take_pieces(job_);
+    {
+      std::lock_guard lock(mutex_);
+      open_ = false;
+    }
+    look([this] { return busy_.load(std::memory_order_acquire) == 0; });
     std::unique_lock lock(mutex_);
     done_.wait(lock, [this] { return busy_ == 0; });
     if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
@@ -90,14 +100,30 @@ class ThreadPool {
     void* context = nullptr;
   };
 
+  /// Waits a little for `ready`, without sleeping.
+  template <class Ready>
+  void look(Ready ready) const noexcept {
+    for (int i = 0; i < looks_ && !ready(); ++i) {
+#if defined(__x86_64__) || defined(__i386__)
+      __builtin_ia32_pause();
+#endif
+    }
+  }
+
   void work() {
     inside() = true;
     std::uint64_t seen = 0;
-    std::unique_lock lock(mutex_);
+    const auto is_new = [&] { return stop_ || generation_.load(std::memory_order_acquire) != seen; };
     while (true) {
-      wake_.wait(lock, [&] { return stop_ || generation_ != seen; });
+      look(is_new);
+      std::unique_lock lock(mutex_);
+      ++sleeping_;
+      wake_.wait(lock, is_new);
+      --sleeping_;
       if (stop_) return;
       seen = generation_;
+      if (!open_) continue;
+      ++busy_;
       const Job job = job_;
       lock.unlock();
       take_pieces(job);
@@ -119,14 +145,17 @@ class ThreadPool {
     inside() = was_inside;
   }
 
+  int looks_;
   std::vector<std::thread> workers_;
   std::mutex submit_, mutex_;
   std::condition_variable wake_, done_;
-  Job job_;
-  std::atomic<std::int64_t> next_{0};
-  std::uint64_t generation_ = 0;
-  int busy_ = 0;
-  bool stop_ = false;
+  Job job_;                   // and all that follows but for reading: guarded by mutex_
+  bool open_ = false;         // the job may be joined
+  int sleeping_ = 0;          // threads that wait to be woken
+  std::atomic<int> busy_{0};  // threads of the pool that have joined
+  std::atomic<bool> stop_{false};
+  std::atomic<std::uint64_t> generation_{0};
+  std::atomic<std::int64_t> next_{0};  // the first piece that nobody has taken
   std::exception_ptr error_;
 };
 
