@@ -37,8 +37,15 @@ DNN_HD inline std::array<std::uint32_t, 4> philox(std::uint64_t key, std::uint64
 struct RandomStream {
   std::uint64_t seed;
   std::uint64_t position;
+#if DNN_CUDA
+  const std::uint64_t* origin = nullptr;  ///< where the GPU finds what `position` counts from, if not from 0
 
-  DNN_HD std::array<std::uint32_t, 4> block(std::uint64_t i) const noexcept { return philox(seed, position + i); }
+  DNN_HD std::uint64_t begin() const noexcept { return origin ? *origin + position : position; }
+#else
+  std::uint64_t begin() const noexcept { return position; }
+#endif
+
+  DNN_HD std::array<std::uint32_t, 4> block(std::uint64_t i) const noexcept { return philox(seed, begin() + i); }
 
   /// Element i of a draw of uniform floats in [0, 1): 24 bits, four to a block.
   DNN_HD float uniform_float(std::uint64_t i) const noexcept {
@@ -58,14 +65,39 @@ struct RandomStream {
   }
 };
 
+#if DNN_CUDA
+class Generator;
+namespace detail {
+/// While work is recorded that will be repeated with other random numbers: draws count from `origin` on.
+struct RecordedDraws {
+  const Generator* generator;
+  std::uint64_t begin;          ///< the generator's position
+  const std::uint64_t* origin;  ///< on the GPU
+  void (*check)(bool known);    ///< throws unless this is a draw that can be repeated
+};
+inline const RecordedDraws*& recorded_draws() noexcept {
+  static thread_local constinit const RecordedDraws* draws = nullptr;
+  return draws;
+}
+}  // namespace detail
+#endif
+
 /// Hands out positions of a stream. Thread-safe; reproducible as long as one thread draws.
 class Generator {
  public:
   explicit Generator(std::uint64_t seed = 0) noexcept : seed_(seed) {}
 
   /// The stream for a draw that uses `blocks` counters; later draws do not overlap it.
-  RandomStream draw(std::uint64_t blocks) noexcept {
-    return {seed_.load(std::memory_order_relaxed), position_.fetch_add(blocks, std::memory_order_relaxed)};
+  RandomStream draw(std::uint64_t blocks) {
+    RandomStream stream{seed_.load(std::memory_order_relaxed), position_.fetch_add(blocks, std::memory_order_relaxed)};
+#if DNN_CUDA
+    if (const auto* recorded = detail::recorded_draws()) [[unlikely]] {
+      recorded->check(recorded->generator == this);
+      stream.position -= recorded->begin;
+      stream.origin = recorded->origin;
+    }
+#endif
+    return stream;
   }
 
   std::uint64_t seed() const noexcept { return seed_.load(std::memory_order_relaxed); }

@@ -51,7 +51,7 @@ class ParameterUpdate {
   /// formula(p&, g, state&...) over all elements at once. Throws ArgumentError when the rule had fewer states at setup.
   template <std::size_t States, class Formula>
   void pass(const Formula& formula) {
-    if (states_.size() < States) {
+    if (States > states_.size()) {
       throw ArgumentError("[optimizer] the rule uses ", States, " states, at setup it had ", states_.size());
     }
     std::array<void*, States> states;

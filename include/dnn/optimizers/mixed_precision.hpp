@@ -15,55 +15,61 @@
 
 namespace dnn::inline DNN_ABI {
 
+namespace detail {
+
+struct CopyGradient {
+  template <class V>
+  constexpr void operator()(V& to, V from) const {
+    to = from;
+  }
+};
+struct ScaleGradient {
+  const double* factor;
+
+  template <class V>
+  constexpr void operator()(V& to, V from) const {
+    to = *factor * from;
+  }
+};
+/// After backward: is this update to be left out, and what the next loss is multiplied by.
+struct JudgeGradients {
+  double* s;
+  const double* squares;  ///< of all gradients together
+  double growth;          ///< 0: the scale is fixed
+
+  DNN_HD void operator()(std::int64_t) const {
+    const bool finite = *squares - *squares == 0;
+    s[LossScale::inverse] = 1 / s[LossScale::scale];
+    s[LossScale::skip] = finite ? 0 : 1;
+    if (growth == 0) return;
+    if (!finite) s[LossScale::was_too_large] = 1;
+    const double factor = !finite ? 0.5 : s[LossScale::was_too_large] != 0 ? growth : 2.0;
+    const double next = s[LossScale::scale] * factor;
+    s[LossScale::scale] = next < 1 ? 1 : next > 65504 ? 65504 : next;
+  }
+};
+/// After the update: gradients that do not come from `backward` are not scaled.
+struct ForgetScale {
+  double* s;
+
+  DNN_HD void operator()(std::int64_t) const {
+    s[LossScale::inverse] = 1;
+    s[LossScale::skip] = 0;
+  }
+};
+
+}  // namespace detail
+
 template <class>
 struct Optimizer::MixedPrecision {
-  struct Copy {
-    template <class V>
-    constexpr void operator()(V& to, V from) const {
-      to = from;
-    }
-  };
-  struct Scale {
-    const double* factor;
-
-    template <class V>
-    constexpr void operator()(V& to, V from) const {
-      to = *factor * from;
-    }
-  };
-  /// After backward: is this update to be left out, and what the next loss is multiplied by.
-  struct Judge {
-    double* s;
-    const double* squares;  ///< of all gradients together
-    double growth;          ///< 0: the scale is fixed
-
-    DNN_HD void operator()(std::int64_t) const {
-      const bool finite = *squares - *squares == 0;
-      s[LossScale::inverse] = 1 / s[LossScale::scale];
-      s[LossScale::skip] = finite ? 0 : 1;
-      if (growth == 0) return;
-      if (!finite) s[LossScale::was_too_large] = 1;
-      const double factor = !finite ? 0.5 : s[LossScale::was_too_large] != 0 ? growth : 2.0;
-      const double next = s[LossScale::scale] * factor;
-      s[LossScale::scale] = next < 1 ? 1 : next > 65504 ? 65504 : next;
-    }
-  };
-  /// After the update: gradients that do not come from `backward` are not scaled.
-  struct Forget {
-    double* s;
-
-    DNN_HD void operator()(std::int64_t) const {
-      s[LossScale::inverse] = 1;
-      s[LossScale::skip] = 0;
-    }
-  };
+  using LossScale = dnn::detail::LossScale;
 
   static void pass(Array& to, const Array& from, const double* factor, kernels::UpdateBatch& batch) {
     const auto run = [&](const auto& formula) {
       kernels::update<0>(formula, to.dtype(), to.bytes(), from.bytes(), from.dtype(), {}, to.size(), batch);
     };
-    if (factor) run(Scale{factor});
-    else run(Copy{});
+    if (factor) run(detail::ScaleGradient{factor});
+    else run(detail::CopyGradient{});
   }
 
   static void take_gradients(Optimizer& optimizer) {
@@ -99,7 +105,7 @@ struct Optimizer::MixedPrecision {
     batch.flush();
     if (!optimizer.loss_scale_.defined()) return;
     const UsingDevice here(optimizer.loss_scale_.device());
-    kernels::for_each_index("loss_scaling", 1, 1, Forget{optimizer.loss_scale_.template data<double>()});
+    kernels::for_each_index("loss_scaling", 1, 1, detail::ForgetScale{optimizer.loss_scale_.template data<double>()});
   }
 
   static void judge(Optimizer& optimizer) {
@@ -114,7 +120,8 @@ struct Optimizer::MixedPrecision {
     kernels::sum_of_squares(squares.data<double>(), gradients);
     const auto& options = *optimizer.loss_scaling_;
     const double growth = options.scale ? 0 : std::exp2(1 / static_cast<double>(options.interval));
-    kernels::for_each_index("loss_scaling", 1, 1, Judge{state.data<double>(), squares.data<double>(), growth});
+    kernels::for_each_index("loss_scaling", 1, 1,
+                            detail::JudgeGradients{state.data<double>(), squares.data<double>(), growth});
   }
 
   static constexpr Precision functions{&take_gradients, &give_back, &judge};

@@ -174,6 +174,13 @@ inline Array mutable_gradient(Parameter& parameter) {
   return gradient.array();
 }
 
+namespace detail {
+/// The elements of an optimizer's `loss_scale_`.
+struct LossScale {
+  enum : std::int64_t { scale, inverse, skip, was_too_large };
+};
+}  // namespace detail
+
 struct LossScalingOptions {
   std::int64_t interval = 1000;                ///< updates in which the scale doubles, once it has been too large
   std::optional<double> scale = std::nullopt;  ///< a fixed scale instead
@@ -219,7 +226,7 @@ class Optimizer {
     hooks_.call(HookTiming::pre, *this);
     ++t_;
     kernels::UpdateBatch batch;
-    if (loss_scale_.defined()) batch.skip = loss_scale_.data<double>() + LossScale::skip;
+    if (loss_scale_.defined()) batch.skip = loss_scale_.data<double>() + detail::LossScale::skip;
     for (auto& rule : rules_) {
       if (!rule->parameter_.update_enabled()) continue;
       ++rule->t_;
@@ -270,7 +277,7 @@ class Optimizer {
   /// What the next loss is multiplied by: 1 without `loss_scaling`. Waits for the GPU.
   double loss_scale() const {
     if (!loss_scaling_) return 1;
-    return loss_scale_.defined() ? loss_scale_[LossScale::scale].item() : loss_scaling_->scale.value_or(1);
+    return loss_scale_.defined() ? loss_scale_[detail::LossScale::scale].item() : loss_scaling_->scale.value_or(1);
   }
 
   /// `hook(Optimizer&)`, called once, or `hook(UpdateRule&, Parameter&)`, called for every parameter. Hooks run in the
@@ -383,10 +390,6 @@ class Optimizer {
     }
   }
 
-  /// The elements of `loss_scale_`, which is on the device of the parameters.
-  struct LossScale {
-    enum : std::int64_t { scale, inverse, skip, was_too_large, size };
-  };
   /// Function pointers, so that a program compiles mixed precision only if it asks for it.
   struct Precision {
     void (*take_gradients)(Optimizer&);
@@ -407,7 +410,7 @@ class Optimizer {
       loss_scale_ = array_from(std::vector<double>{loss_scaling_->scale.value_or(1), 1, 0, 0});
     }
     loss_scale_ = loss_scale_.to(loss.device());
-    loss.set_grad(Variable(loss_scale_[LossScale::scale].to(loss.dtype()).reshape(loss.shape())));
+    loss.set_grad(Variable(loss_scale_[detail::LossScale::scale].to(loss.dtype()).reshape(loss.shape())));
   }
 
   /// Makes the states that are not there yet. Throws where gradient or states do not fit the parameter.
@@ -436,7 +439,7 @@ class Optimizer {
   const Precision* precision_ = nullptr;
   bool fp32_update_ = false;
   std::optional<LossScalingOptions> loss_scaling_;
-  Array loss_scale_;  ///< float64
+  Array loss_scale_;  ///< float64, on the device of the parameters; detail::LossScale says what
 };
 
 }  // namespace dnn::inline DNN_ABI

@@ -16,18 +16,22 @@
 
 #include "dnn/datasets/concat_examples.hpp"
 #include "dnn/iterators/iterator.hpp"
+#include "dnn/training/captured_step.hpp"
 #include "dnn/training/updater.hpp"
 
 namespace dnn::inline DNN_ABI::training {
 
 namespace detail {
 
+// Not an alias: nvcc would lose the index, and with it the pack.
 template <std::size_t>
-using ArrayArgument = const Array&;
+struct ArrayArgument {
+  using type = const Array&;
+};
 
 template <class F, std::size_t... I>
 constexpr bool takes_fields(std::index_sequence<I...>) {
-  return std::is_invocable_v<F&, ArrayArgument<I>...>;
+  return std::is_invocable_v<F&, typename ArrayArgument<I>::type...>;
 }
 
 }  // namespace detail
@@ -117,6 +121,7 @@ struct StandardUpdaterOptions {
   Converter converter = concat_converter();     ///< joins the examples of a minibatch
   std::optional<Device> device = std::nullopt;  ///< where batches go; the current device if not given
   bool auto_new_epoch = true;                   ///< tells the optimizer of every completed epoch
+  bool capture = false;                         ///< repeats steps as CUDA graphs (training/captured_step.hpp)
 };
 
 /// One iteration: takes a minibatch of the iterator, joins it to a batch, and lets the optimizer minimize what the
@@ -148,6 +153,8 @@ class StandardUpdater : public Updater {
     ++iteration_;
   }
 
+  /// With `.capture`, once there was a step: the step. Otherwise null.
+  const CapturedStep* captured_step() const noexcept { return captured_ ? &*captured_ : nullptr; }
   std::int64_t iteration() const override { return iteration_; }
   std::int64_t epoch() const override { return main_iterator().epoch(); }
   double epoch_detail() const override { return main_iterator().epoch_detail(); }
@@ -179,11 +186,12 @@ class StandardUpdater : public Updater {
   virtual void update_core() {
     auto& optimizer = optimizers_.at("main", "optimizer");
     const Batch batch = next_batch();
-    optimizer.update([&] {
-      Variable loss = (*loss_function_)(batch);
-      if (!loss.defined()) throw ArgumentError("[StandardUpdater] the model or loss function returns no loss");
-      return loss;
-    });
+    if (options_.capture) {
+      if (!captured_) captured_.emplace(optimizer, [this](const Batch& b) { return loss_of(b); });
+      (*captured_)(batch);
+    } else {
+      optimizer.update([&] { return loss_of(batch); });
+    }
     if (options_.auto_new_epoch && is_new_epoch()) optimizer.new_epoch(true);
   }
   /// The next minibatch of an iterator, joined and on the device. Throws ArgumentError at its end.
@@ -196,12 +204,18 @@ class StandardUpdater : public Updater {
   }
 
  private:
+  Variable loss_of(const Batch& batch) const {
+    Variable loss = (*loss_function_)(batch);
+    if (!loss.defined()) throw ArgumentError("[StandardUpdater] the model or loss function returns no loss");
+    return loss;
+  }
   Iterator& main_iterator() const { return iterators_.at("main", "iterator"); }
 
   Named<Iterator> iterators_;
   Named<Optimizer> optimizers_;
   std::optional<BatchFunction> loss_function_;
   StandardUpdaterOptions options_;
+  std::optional<CapturedStep> captured_;
   std::int64_t iteration_ = 0;
 };
 
