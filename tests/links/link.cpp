@@ -123,12 +123,12 @@ TEST_CASE("copies have parameters of their own in the mode asked for", "[link]")
 
   outer.inner.w.array().fill(7);
   outer.bn.avg_mean.fill(3);
-  CHECK(shared.inner.w.array().at<float>(0) == 7);
+  CHECK(shared.inner.w.array().to("cpu").at<float>(0) == 7);
   CHECK_FALSE(shared.inner.w.grad().defined());
-  CHECK(copied.inner.w.array().at<float>(0) == 0);
-  CHECK(copied.inner.w.grad().at<float>(0) == 1);
-  CHECK(copied.bn.avg_mean.at<float>(0) == 0);
-  CHECK(fresh.inner.w.array().at<float>(0) == 0);
+  CHECK(copied.inner.w.array().to("cpu").at<float>(0) == 0);
+  CHECK(copied.inner.w.grad().to("cpu").at<float>(0) == 1);
+  CHECK(copied.bn.avg_mean.to("cpu").at<float>(0) == 0);
+  CHECK(fresh.inner.w.array().to("cpu").at<float>(0) == 0);
   CHECK_FALSE(fresh.inner.w.grad().defined());
   CHECK(array_equal(copied.inner.z.W.array(), outer.inner.z.W.array()));
   CHECK_FALSE(array_equal(fresh.inner.z.W.array(), outer.inner.z.W.array()));

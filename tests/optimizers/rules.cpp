@@ -27,11 +27,11 @@ void check(Optimizer& optimizer, const Reference& reference, std::int64_t n, DTy
   OneParameter model{{}, dnn::Parameter(start.copy())};
   optimizer.setup(model);
   std::vector<double> p, states(static_cast<std::size_t>(3 * n), 0.0);
-  const Array wide = start.to(float64);
+  const Array wide = start.to("cpu").to(float64);
   for (const double v : wide.span<double>()) p.push_back(v);
   for (std::int64_t i = 0; i < n; ++i) states[static_cast<std::size_t>(3 * i)] = initial_state;
   for (int t = 1; t <= 5; ++t) {
-    const Array g = random::normal({n}, 0.3, 1, dtype), g64 = g.to(float64);
+    const Array g = random::normal({n}, 0.3, 1, dtype), g64 = g.to("cpu").to(float64);
     model.W.set_grad(Variable(g));
     optimizer.update();
     for (std::int64_t i = 0; i < n; ++i) {

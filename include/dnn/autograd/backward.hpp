@@ -191,6 +191,7 @@ inline void check_gradient(std::string_view op, const Variable& output, const Va
   DNN_EXPECT(op, gradient.array().defined());
   DNN_EXPECT(op, gradient.shape() == output.shape());
   DNN_EXPECT(op, gradient.dtype() == output.dtype());
+  DNN_EXPECT(op, gradient.device() == output.device());
 }
 
 }  // namespace detail

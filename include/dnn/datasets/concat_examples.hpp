@@ -71,13 +71,13 @@ inline Array stack_field(std::span<const Example> examples, std::size_t field, c
       shape = shape.with(axis, std::max(shape[axis], array.shape()[axis]));
   }
   const auto count = static_cast<std::int64_t>(examples.size());
-  Array out(shape.with_inserted(0, count), dtype, first.device());
+  Array out(shape.with_inserted(0, count), dtype, Device{});
   if (padding) out.fill(padding.of(field, examples[0].size()));
   const std::size_t bytes = out.nbytes() / examples.size();
   for (std::size_t i = 0; i < examples.size(); ++i) {
-    copy_into_corner(out.bytes() + i * bytes, shape, examples[i][field].to(dtype));
+    copy_into_corner(out.bytes() + i * bytes, shape, examples[i][field].to(dtype).to(Device{}));
   }
-  return out;
+  return out.to(first.device());
 }
 
 inline Batch batch_to(Batch batch, const std::optional<Device>& device) {

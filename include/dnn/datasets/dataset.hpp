@@ -9,9 +9,10 @@
 #include <utility>
 #include <vector>
 
+#include "dnn/array/factories.hpp"
 #include "dnn/core/expect.hpp"
 #include "dnn/datasets/example.hpp"
-#include "dnn/kernels/parallel_for.hpp"
+#include "dnn/kernels/gather.hpp"
 
 namespace dnn::inline DNN_ABI {
 
@@ -52,15 +53,14 @@ class ArrayDataset final : public Dataset {
     for (const auto i : indices) {
       if (i < 0 || i >= n) throw IndexError("[dataset] index ", i, " is out of range for ", n, " examples");
     }
-    Array out(rows_.shape().with(0, count), rows_.dtype(), rows_.device());
-    const std::size_t row = count > 0 ? out.nbytes() / indices.size() : 0;
-    constexpr std::int64_t grain_bytes = 1 << 18;
-    kernels::parallel_for(count, grain_bytes / (static_cast<std::int64_t>(row) + 1) + 1, [&](auto begin, auto end) {
-      for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
-        if (row > 0)
-          std::memcpy(out.bytes() + i * row, rows_.bytes() + static_cast<std::size_t>(indices[i]) * row, row);
-      }
-    });
+    const UsingDevice here(rows_.device());
+    Array out(rows_.shape().with(0, count), rows_.dtype());
+    const Shape row{rows_.shape().without(0).size()};
+    std::vector<std::int64_t> starts;
+    for (const auto i : indices) starts.push_back(i * row[0]);
+    const Array places = array_from(starts);
+    kernels::gather_places(out.bytes(), rows_.bytes(), itemsize(rows_.dtype()),
+                           {places.data<std::int64_t>(), count, row[0], row, {1}, {1}});
     return Batch(out);
   }
 

@@ -265,6 +265,7 @@ inline Array mnist_images(std::span<const std::uint8_t> pixels, const MnistOptio
 
 inline TupleDataset mnist_dataset(std::vector<std::uint8_t>& pixels, const std::vector<std::uint8_t>& labels,
                                   const MnistOptions& options) {
+  const UsingDevice host(Device{});  // minibatches go to the device, not the whole set
   const Array images = mnist_images(pixels, options);
   std::vector<std::uint8_t>().swap(pixels);  // a program that trains should not hold both forms
   if (!options.withlabel) return TupleDataset(images);

@@ -105,6 +105,7 @@ class OrderedIterator : public Iterator {
     s("epoch", state.epoch);
     s("is_new_epoch", state.is_new_epoch);
     if (state.order) {
+      const UsingDevice host(Device{});
       Array order = array_from(*state.order);
       try {
         s(order_key, order);
@@ -148,7 +149,7 @@ class OrderedIterator : public Iterator {
     if (!order.defined() || order.shape() != Shape{epoch_size(state_)}) {
       throw SerializationError(where(s), "the order is ", order, ", not of ", epoch_size(state_), " examples");
     }
-    const Array indices = order.to(int64);
+    const Array indices = order.to(Device{}).to(int64);
     for (const auto i : indices.span<std::int64_t>()) {
       if (i < 0 || i >= dataset_.size()) {
         throw SerializationError(where(s), "the order has index ", i, " of ", dataset_.size());

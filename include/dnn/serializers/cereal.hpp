@@ -212,6 +212,7 @@ struct JsonIn {
   static Array numbers(Archive& archive, const Shape& shape) {
     std::vector<T> data;
     archive(cereal::make_nvp("data", data));
+    const UsingDevice host(Device{});
     return array_from(std::span<const T>(data), shape);
   }
   template <class Archive>

@@ -65,6 +65,7 @@ inline void expect_copyable(const Array& stored, const Shape& shape, DType dtype
 inline void copy_to(Array& target, const Array& stored, std::string_view where) {
   expect_copyable(stored, target.shape(), target.dtype(), where);
   if (stored.shape() == target.shape()) return target.assign(stored.to(target.device()));
+  const UsingDevice host(Device{});
   Array broadcast(target.shape(), stored.dtype(), Device{});
   const auto own = strides_of(stored.shape());
   kernels::Strides strides{};

@@ -284,7 +284,7 @@ class OpTestRunner {
   }
 
   void check_numerically(const std::vector<Shape>& shapes) const {
-    const Arrays x = inputs(shapes, float64);
+    const Arrays x = arrays_of(variables(inputs(shapes, float64), float64));
     const Arrays gys = upstream(test_.op(variables(x, float64)));
     const CheckOptions options{.rtol = 1e-4 * test_.tolerance, .atol = 1e-5 * test_.tolerance};
     check_backward(test_.op, x, gys, options);

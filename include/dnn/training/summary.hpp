@@ -47,22 +47,31 @@ class DictSummary {
  public:
   using Means = std::vector<std::pair<std::string, double>>;
 
-  /// Values that are not scalars are left out.
+  /// Values that are not scalars are left out. Those on a GPU are read when somebody asks for the means: the training
+  /// loop does not wait for them.
   void add(const Observation& observation) {
-    for (const auto& [name, value] : observation) {
-      if (value.is_scalar()) add(name, value.number(), value.weight());
+    for (const auto& [name, value] : observation) add(name, value);
+  }
+  void add(std::string_view name, const ReportedValue& value) {
+    if (!value.is_scalar()) return;
+    if (!value.variable().defined() || value.variable().device() == Device{}) {
+      return add(name, value.number(), value.weight());
     }
+    of(name);  // has its place in the order from now on
+    waiting_.emplace_back(name, value);
   }
   void add(std::string_view name, double value, double weight = 1) { of(name).add(value, weight); }
 
   /// By name, in the order in which the names first came.
   Means compute_mean() const {
+    fetch();
     Means means;
     for (const auto& [name, summary] : summaries_) means.emplace_back(name, summary.mean());
     return means;
   }
   /// The means and, as `<name>.std`, the standard deviations.
   Means make_statistics() const {
+    fetch();
     Means statistics;
     for (const auto& [name, summary] : summaries_) {
       statistics.emplace_back(name, summary.mean());
@@ -71,9 +80,13 @@ class DictSummary {
     return statistics;
   }
   bool empty() const noexcept { return summaries_.empty(); }
-  void clear() noexcept { summaries_.clear(); }
+  void clear() noexcept {
+    summaries_.clear();
+    waiting_.clear();
+  }
 
   void serialize(Serializer& s) {
+    fetch();
     training::json::Array names;
     for (const auto& item : summaries_) names.emplace_back(item.first);
     std::string text = training::json::dump(names);
@@ -89,14 +102,18 @@ class DictSummary {
   }
 
  private:
-  Summary& of(std::string_view name) {
+  void fetch() const {
+    for (const auto& [name, value] : std::exchange(waiting_, {})) of(name).add(value.number(), value.weight());
+  }
+  Summary& of(std::string_view name) const {
     for (auto& [known, summary] : summaries_) {
       if (known == name) return summary;
     }
     return summaries_.emplace_back(std::string(name), Summary{}).second;
   }
 
-  std::vector<std::pair<std::string, Summary>> summaries_;
+  mutable std::vector<std::pair<std::string, Summary>> summaries_;
+  mutable std::vector<std::pair<std::string, ReportedValue>> waiting_;
 };
 
 }  // namespace dnn::inline DNN_ABI

@@ -257,6 +257,7 @@ class Trainer {
   /// Snapshots of Chainer do not have it: then the generator stays as it is.
   static void serialize_random_state(Serializer& s) {
     auto& generator = default_generator();
+    const UsingDevice host(Device{});
     Array state =
         array({std::bit_cast<std::int64_t>(generator.seed()), std::bit_cast<std::int64_t>(generator.position())});
     try {

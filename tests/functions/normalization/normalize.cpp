@@ -24,5 +24,5 @@ TEST_CASE("normalize: a zero vector stays zero, with a finite gradient", "[norma
   CHECK(allclose(y.array(), array({{0.f, 0.f}, {3 / 5.5f, 4 / 5.5f}})));
   y.set_grad(ones({2, 2}));
   y.backward();
-  CHECK(x.grad().at<float>(0, 0) == 2);
+  CHECK(x.grad().to("cpu").at<float>(0, 0) == 2);
 }

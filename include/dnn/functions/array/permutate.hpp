@@ -21,7 +21,8 @@ inline Variable permutate(const Variable& x, const Array& indices, const Permuta
     throw DTypeError("[permutate] indices are integers, not ", indices);
   }
   DNN_EXPECT("permutate", indices.shape() == Shape{n});
-  const Array order = indices.to(int64);
+  const Array order = indices.to(int64).to(Device{});
+  const UsingDevice host(Device{});
   Array inverse = full({n}, -1, int64);
   for (std::int64_t i = 0; i < n; ++i) {
     const auto to = order.data<std::int64_t>()[i];

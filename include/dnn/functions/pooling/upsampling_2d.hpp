@@ -16,7 +16,8 @@ inline Variable upsampling_2d(const Variable& x, const Array& indices, Pair ksiz
   DNN_EXPECT("upsampling_2d", indices.shape() == x.shape());
   if (is_float(indices.dtype())) throw DTypeError("[upsampling_2d] indices are integers, not ", indices);
   const Array cells = indices.to(int64);
-  for (const auto index : cells.span<std::int64_t>()) {
+  const Array host = cells.to(Device{});
+  for (const auto index : host.span<std::int64_t>()) {
     DNN_EXPECT("upsampling_2d", index >= 0);
     DNN_EXPECT("upsampling_2d", index < window.cells());
   }

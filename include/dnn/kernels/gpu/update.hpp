@@ -22,6 +22,7 @@
 #include "dnn/kernels/gpu/scratch.hpp"
 #include "dnn/kernels/number.hpp"
 #include "dnn/kernels/reducers.hpp"
+#include "dnn/memory/device.hpp"
 
 namespace dnn::inline DNN_ABI::kernels::gpu {
 

@@ -51,7 +51,7 @@ class LogReport : public Extension {
     } else {
       for (const auto& key : options_.keys) {
         const auto* value = observation.find(key);
-        if (value && value->is_scalar()) summary_.add(key, value->number(), value->weight());
+        if (value) summary_.add(key, *value);
       }
     }
     if (!trainer.is_before_training() && !options_.trigger(trainer)) return;

@@ -45,7 +45,7 @@ class PlotReport : public Extension {
 
   void operator()(Trainer& trainer) override {
     for (const auto& [key, value] : trainer.observation()) {
-      if (value.is_scalar() && is_wanted(key)) summary_.add(key, value.number(), value.weight());
+      if (is_wanted(key)) summary_.add(key, value);
     }
     if (!trainer.is_before_training() && !options_.trigger(trainer)) return;
 

@@ -34,7 +34,7 @@ struct ArrayStatistics {
 };
 
 inline ArrayStatistics statistics_of(const Array& array) {
-  const Array as_double = array.to(float64);
+  const Array as_double = array.to(Device{}).to(float64);
   const auto span = as_double.span<double>();
   std::vector<double> values(span.begin(), span.end());
   constexpr double nan = std::numeric_limits<double>::quiet_NaN();
