@@ -4,6 +4,7 @@
 #   consume.sh plain           the g++ line that the README gives
 #   consume.sh add_subdirectory
 #   consume.sh find_package    after cmake --install
+#   consume.sh mixed           objects of different configurations, which must not link
 #   consume.sh minimal         an installed dnn::dnn on a machine that lacks curl, libzip and the rest
 set -euo pipefail
 
@@ -39,6 +40,22 @@ case ${1:-} in
     printf '%s\n' "$line"
     bash -euo pipefail -c "$line"
     ./a.out
+    ;;
+  mixed)
+    cd "$scratch"
+    printf '#include "dnn/autograd/variable.hpp"\n%s\n' 'dnn::Variable f(const dnn::Variable& x) { return x; }' >f.cpp
+    printf '#include "dnn/autograd/variable.hpp"\n%s\n' 'dnn::Variable f(const dnn::Variable&);
+int main() { return f(dnn::Variable()).defined(); }' >main.cpp
+    compile=("${CXX:-c++}" -std=c++20 -c -I "$root/include" -I /usr/include/eigen3)
+    "${compile[@]}" main.cpp
+    "${compile[@]}" f.cpp
+    "${CXX:-c++}" main.o f.o -o same
+    "${compile[@]}" -DDNN_CUDA_ON_HOST f.cpp
+    if "${CXX:-c++}" main.o f.o -o mixed 2>mixed.txt; then
+      echo "objects of different configurations link"
+      exit 1
+    fi
+    grep 'undefined reference.*dnn::cpu_0::Variable' mixed.txt
     ;;
   add_subdirectory) project -DDNN_SOURCE_DIR="$root" ;;
   find_package)

@@ -48,7 +48,7 @@ class InterruptGuard {
     struct sigaction previous {};
   };
   static State& state() noexcept {
-    static constinit State state;
+    static State state;  // constant, though nvcc cannot see it: a handler may call this
     return state;
   }
 };

@@ -102,7 +102,7 @@ struct SoftmaxAxis {
 /// Calls `work(line, offset)` for every line along the axis.
 template <class T, class Work>
 void for_softmax_lines(const SoftmaxAxis& axis, const Work& work) {
-  const auto [outer, length, inner] = axis;
+  const auto outer = axis.outer, length = axis.length, inner = axis.inner;  // bindings could not be captured
   if (outer * length * inner == 0) return;
   const auto grain = [](std::int64_t cost) { return std::max<std::int64_t>(1, 16384 / cost); };
   if (inner == 1) {
