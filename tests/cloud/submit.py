@@ -93,9 +93,10 @@ def read_model(file):
 
 def no_secrets(secrets, texts, folders):
     for folder in folders:
-        for file in folder.rglob("*"):
-            if file.is_file():
-                texts.append(file.read_bytes())
+        for parent, _, names in os.walk(folder):
+            for name in names:
+                with contextlib.suppress(FileNotFoundError):  # a supervisor may be tidying up
+                    texts.append(pathlib.Path(parent, name).read_bytes())
     for text in texts:
         text = text if isinstance(text, bytes) else text.encode()
         for secret in secrets:

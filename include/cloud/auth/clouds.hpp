@@ -40,7 +40,9 @@ struct Cloud {
                   "https://ml.azure.us", "core.usgovcloudapi.net");
     }
     throw ConfigError("choose a cloud",
-                      "'" + std::string(name) + "' is not one of AzureCloud, AzureChinaCloud, AzureUSGovernment");
+                      "'" + std::string(name) +
+                          "' is not one of AzureCloud, AzureChinaCloud, AzureUSGovernment; for another one set "
+                          "CLOUD_ARM_URL and AZURE_AUTHORITY_HOST");
   }
 
   /// AZUREML_CURRENT_CLOUD (default AzureCloud), with the addresses that CLOUD_ARM_URL and AZURE_AUTHORITY_HOST give in

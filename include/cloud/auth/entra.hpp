@@ -88,7 +88,10 @@ class EnvironmentCredential : public Credential {
     const auto secret = env("AZURE_CLIENT_SECRET");
     if (!tenant || !id || !secret) {
       why_not = "AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET are not all set";
-      if (env("AZURE_CLIENT_CERTIFICATE_PATH")) why_not += " (certificates are not supported)";
+      if (env("AZURE_CLIENT_CERTIFICATE_PATH"))
+        why_not +=
+            " (certificates are not supported: use AZURE_CLIENT_SECRET, "
+            "AZURE_FEDERATED_TOKEN_FILE or az login)";
       return std::nullopt;
     }
     return Entra(client_, authority_, *tenant)

@@ -195,7 +195,7 @@ class Writer {
     struct sigaction action {};
     if (::sigaction(signal, nullptr, &action) != 0 || action.sa_handler != SIG_DFL) return;
     action.sa_handler = &on_signal;
-    action.sa_flags = SA_RESETHAND;  // what follows is the default
+    action.sa_flags = static_cast<int>(SA_RESETHAND);  // what follows is the default
     ::sigaction(signal, &action, nullptr);
   }
   // Only waits: everything else is the thread's work, if that can still work.

@@ -1,6 +1,8 @@
 #include "cloud/storage/git.hpp"
 
+#include <chrono>
 #include <string>
+#include <vector>
 
 #include "catch.hpp"
 #include "cloud/contract_server.hpp"

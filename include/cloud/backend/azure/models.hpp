@@ -282,7 +282,9 @@ class Models {
       return url + "?" + sas;
     }
     if (equal_ignoring_case(kind, "None")) return url;  // with a token
-    throw UnsupportedError(tried, "datastore " + name + " has credentials of kind " + kind);
+    throw UnsupportedError(tried,
+                           "datastore " + name + " has credentials of kind " + kind +
+                               "; give it a SAS token or identity-based access, or register the model from a run");
   }
 
   // The container of a blob's URL. A token goes there, so it must be storage of this cloud.
