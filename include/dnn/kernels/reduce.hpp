@@ -31,8 +31,13 @@ T reduce_row(const T* x, std::int64_t n) {
   T result = Op::template identity<T>();
   std::int64_t i = 0;
   if (n >= width) {
-    Pack<T> sum = Pack<T>::load(x);
-    for (i = width; i + width <= n; i += width) sum = Op{}(sum, Pack<T>::load(x + i));
+    // Four at a time: each waits for the one before.
+    Pack<T> sums[4] = {Pack<T>::load(x), Pack<T>(result), Pack<T>(result), Pack<T>(result)};
+    for (i = width; i + 4 * width <= n; i += 4 * width) {
+      for (int k = 0; k < 4; ++k) sums[k] = Op{}(sums[k], Pack<T>::load(x + i + k * width));
+    }
+    for (; i + width <= n; i += width) sums[0] = Op{}(sums[0], Pack<T>::load(x + i));
+    const Pack<T> sum = Op{}(Op{}(sums[0], sums[1]), Op{}(sums[2], sums[3]));
     for (int lane = 0; lane < width; ++lane) result = Op{}(result, static_cast<T>(sum.v[lane]));
   }
   for (; i < n; ++i) result = Op{}(result, x[i]);
@@ -51,16 +56,25 @@ void reduce_columns(T* out, const T* x, std::int64_t rows, std::int64_t stride, 
     return;
   }
   constexpr std::int64_t width = Pack<T>::width;
-  std::int64_t j = 0;
-  for (; j + width <= columns; j += width) {
-    Pack<T> sum(Op::template identity<T>());
-    for (std::int64_t r = 0; r < rows; ++r) sum = Op{}(sum, Pack<T>::load(x + r * stride + j));
-    sum.store(out + j);
-  }
-  for (; j < columns; ++j) {
-    T sum = Op::template identity<T>();
-    for (std::int64_t r = 0; r < rows; ++r) sum = Op{}(sum, x[r * stride + j]);
-    out[j] = sum;
+  // Some rows at a time, from left to right: rows may be pages apart.
+  constexpr std::int64_t together = 8;
+  std::fill_n(out, columns, Op::template identity<T>());
+  for (std::int64_t first = 0; first < rows; first += together) {
+    const T* block = x + first * stride;
+    const auto count = std::min(together, rows - first);
+    std::int64_t j = 0;
+    for (; j + width <= columns; j += width) {
+      Pack<T> sum = Pack<T>::load(out + j);
+      if (count == together) {
+        for (std::int64_t r = 0; r < together; ++r) sum = Op{}(sum, Pack<T>::load(block + r * stride + j));
+      } else {
+        for (std::int64_t r = 0; r < count; ++r) sum = Op{}(sum, Pack<T>::load(block + r * stride + j));
+      }
+      sum.store(out + j);
+    }
+    for (; j < columns; ++j) {
+      for (std::int64_t r = 0; r < count; ++r) out[j] = Op{}(out[j], block[r * stride + j]);
+    }
   }
 }
 
