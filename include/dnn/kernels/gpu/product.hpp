@@ -329,8 +329,10 @@ DNN_KERNEL void DNN_LAUNCH_BOUNDS(Engine::threads, Engine::blocks_per_multiproce
     multiply_tiles(const A a, const B b, const Out out, const ProductSizes s, typename Engine::Sum* sums) {
   using Value = typename Engine::Value;
   DNN_DYNAMIC_SHARED(unsigned char, memory);
-  constexpr std::uintptr_t below = Engine::alignment - 1;
-  Value* const shared = reinterpret_cast<Value*>((reinterpret_cast<std::uintptr_t>(memory) + below) & ~below);
+  if constexpr (Engine::alignment > 128) {
+    memory += -reinterpret_cast<std::uintptr_t>(memory) & (Engine::alignment - 1);
+  }
+  Value* const shared = reinterpret_cast<Value*>(memory);
   const auto place = TilePlace::of(blockIdx.x, s);
   const auto offset = s.batch.offset(place.batch, out.batch_strides);
   const auto first_row = std::int64_t{place.row} * Engine::rows;
@@ -458,8 +460,10 @@ void multiply(std::string_view name, const A& a, const B& b, const Out& out, std
   if (m == 0 || n == 0 || batch.size() == 0) return;
   if constexpr (sizeof(T) == 2) {
 #if defined(DNN_HOPPER)
-    if (cuda::attribute(cudaDevAttrComputeCapabilityMajor) == 9) {
-      return detail::launch_product<WarpgroupEngine<T>>(name, "tensor cores (wgmma)", a, b, out, s);
+    if constexpr (A::dense && B::dense) {
+      if (cuda::attribute(cudaDevAttrComputeCapabilityMajor) == 9) {
+        return detail::launch_product<WarpgroupEngine<T>>(name, "tensor cores (wgmma)", a, b, out, s);
+      }
     }
 #endif
     detail::launch_product<TensorEngine<T>>(name, "tensor cores", a, b, out, s);

@@ -25,65 +25,70 @@ struct WarpgroupEngine {
   static constexpr int rows = 128, columns = 128, depth = 64;
   static constexpr int operand_elements = 128 * depth;
 
+  /// Of operands that are matrices: those that look their elements up gain nothing here.
   template <class Operand>
   class Loader {
+    static_assert(Operand::dense);
+
    public:
-    DNN_DEVICE Loader(const Operand& x, const E* data, std::int64_t first) : x_(x), data_(data), first_(first) {}
+    DNN_DEVICE Loader(const Operand& x, const E* data, std::int64_t first)
+        : x_(x), i_(first_row(x)), p_(first_depth(x)), rows_(x, data, first + i_) {}
 
     DNN_DEVICE void load(cuda::AsyncCopies& copies, E* to, int begin, int end) const {
-      if constexpr (Operand::dense) {
-        if (x_.vectors) return load_vectors(copies, to, begin, end);
-      }
-      const int thread = static_cast<int>(threadIdx.x);
+      const auto bytes = [](int left) { return (left >= 8 ? 8 : left > 0 ? left : 0) * 2; };
       if (x_.depth_first) {
-        const int p = thread % depth;
-        const auto at = x_.depth(begin + p, end);
-        DNN_NO_UNROLL
-        for (int i = thread / depth; i < 128; i += threads / depth) {
-          const auto element = Row(x_, data_, first_ + i).find(0, at);
-          to[place(i, p / 8) + p % 8] = element.valid ? *element.at : E{};
+        const auto p = x_.depth(begin + p_, end);
+        if (x_.vectors) {
+          const int valid = bytes(end - begin - p_);
+          DNN_UNROLL
+          for (int h = 0; h < 128; h += threads / 8) {
+            const auto element = rows_.find(h, p);
+            copies.copy<16>(to + place(i_ + h, p_ / 8), element.at, element.valid ? valid : 0);
+          }
+        } else {
+          DNN_NO_UNROLL
+          for (int h = 0; h < 128; h += threads / depth) {
+            const auto element = rows_.find(h, p);
+            to[place(i_ + h, p_ / 8) + p_ % 8] = element.valid ? *element.at : E{};
+          }
         }
       } else {
-        const int i = thread % 128;
-        const Row row(x_, data_, first_ + i);
-        DNN_NO_UNROLL
-        for (int p = thread / 128; p < depth; p += threads / 128) {
-          const auto element = row.find(0, x_.depth(begin + p, end));
-          to[i / 64 * block + place(p, i % 64 / 8) + i % 8] = element.valid ? *element.at : E{};
+        to += i_ / 64 * block;
+        if (x_.vectors) {
+          const int valid = bytes(rows_.left());
+          DNN_UNROLL
+          for (int h = 0; h < depth; h += threads / 16) {
+            const auto p = x_.depth(begin + p_ + h, end);
+            copies.copy<16>(to + place(p_ + h, i_ % 64 / 8), rows_.start() + p.offset, p.valid ? valid : 0);
+          }
+        } else {
+          DNN_NO_UNROLL
+          for (int h = 0; h < depth; h += threads / 128) {
+            const auto element = rows_.find(0, x_.depth(begin + p_ + h, end));
+            to[place(p_ + h, i_ % 64 / 8) + i_ % 8] = element.valid ? *element.at : E{};
+          }
         }
       }
     }
 
    private:
-    using Row = typename Operand::template Rows<1, 1>;
-
     /// Chunk `chunk` of a row of 128 bytes.
     DNN_DEVICE static int place(int row, int chunk) { return row * 64 + (chunk ^ row % 8) * 8; }
 
-    DNN_DEVICE void load_vectors(cuda::AsyncCopies& copies, E* to, int begin, int end) const {
-      const auto bytes = [](std::int64_t left) { return static_cast<int>(left >= 8 ? 8 : left > 0 ? left : 0) * 2; };
+    DNN_DEVICE static int first_row(const Operand& x) {
       const int thread = static_cast<int>(threadIdx.x);
-      if (x_.depth_first) {
-        const int chunk = thread % 8, p = begin + 8 * chunk, valid = bytes(end - p);
-        DNN_UNROLL
-        for (int h = 0; h < 128; h += threads / 8) {
-          const int i = thread / 8 + h;
-          copies.copy<16>(to + place(i, chunk), data_ + (first_ + i) * x_.row + p, first_ + i < x_.rows ? valid : 0);
-        }
-      } else {
-        const int i = thread % 16 * 8, valid = bytes(x_.rows - first_ - i);
-        DNN_NO_UNROLL
-        for (int h = 0; h < depth; h += threads / 16) {
-          const int p = thread / 16 + h;
-          copies.copy<16>(to + i / 64 * block + place(p, i % 64 / 8),
-                          data_ + first_ + i + (std::int64_t{begin} + p) * x_.column, begin + p < end ? valid : 0);
-        }
-      }
+      if (x.depth_first) return x.vectors ? thread / 8 : thread / depth;
+      return x.vectors ? thread % 16 * 8 : thread % 128;
+    }
+    DNN_DEVICE static int first_depth(const Operand& x) {
+      const int thread = static_cast<int>(threadIdx.x);
+      if (x.depth_first) return x.vectors ? thread % 8 * 8 : thread % depth;
+      return x.vectors ? thread / 16 : thread / 128;
     }
 
     const Operand& x_;
-    const E* data_;
-    std::int64_t first_;
+    int i_, p_;
+    typename Operand::template Rows<128, 1> rows_;
   };
 
   /// Products run on while the next copies are started; the one of the slice before must be done when its place is
