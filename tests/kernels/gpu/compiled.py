@@ -57,7 +57,7 @@ WANTED = {
     ],
 }
 
-# Spills that are known, and not in the loop over the depth.
+# Spills that are known.
 KNOWN = [("sm_80", "CoreEngine<float, 128>, ImageOperand<float>")]
 
 
