@@ -45,7 +45,7 @@ TEST_CASE("the pool of a device gives blocks back to the stream they came from",
 }
 
 TEST_CASE("the sizes of classes are those that requests get", "[memory]") {
-  for (const std::size_t bytes : {0, 1, 64, 65, 1024, 1025, 1152, 5000, 1 << 20, (1 << 20) + 1}) {
+  for (const std::size_t bytes : {0u, 1u, 64u, 65u, 1024u, 1025u, 1152u, 5000u, 1u << 20, (1u << 20) + 1}) {
     const auto c = detail::size_class(bytes);
     CHECK(detail::class_bytes(c.index) == c.bytes);
   }

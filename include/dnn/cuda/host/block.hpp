@@ -84,18 +84,18 @@ class BlockRunner {
       threads_[i].rank = rank;
     }
     const std::uint64_t blocks = std::uint64_t{grid.x} * grid.y * grid.z;
-    const auto order = schedule().order;
+    order_ = schedule().order;
     // A random order of any number of blocks: steps of a length that has no divisor in common with it.
     std::uint64_t step = 1, first = 0;
-    if (order == Schedule::Order::random) {
+    if (order_ == Schedule::Order::random) {
       first = schedule().below(blocks);
       do step = schedule().below(blocks) + 1;
       while (std::gcd(step, blocks) != 1);
     }
     for (std::uint64_t i = 0; i < blocks && !fault_; ++i) {
       std::uint64_t b = i;
-      if (order == Schedule::Order::reverse) b = blocks - 1 - i;
-      if (order == Schedule::Order::random) {
+      if (order_ == Schedule::Order::reverse) b = blocks - 1 - i;
+      if (order_ == Schedule::Order::random) {
         b = first;
         first = (first + step) % blocks;
       }
@@ -210,7 +210,7 @@ class BlockRunner {
     for (auto& warp : warps_) warp = {};
     if (threads_.size() % 32 != 0) warps_.back().absent = ~std::uint32_t{0} << threads_.size() % 32;
     exited_ = started_ = 0;
-    if (schedule().order == Schedule::Order::random) {
+    if (order_ == Schedule::Order::random) {
       start_order_.resize(threads_.size());
       for (std::size_t i = 0; i < start_order_.size(); ++i) {
         start_order_[i] = static_cast<unsigned int>(i);
@@ -236,7 +236,7 @@ class BlockRunner {
   Fiber* next_fiber() {
     const bool can_start = started_ < threads_.size();
     std::size_t pick = 0;
-    if (schedule().order == Schedule::Order::random) {
+    if (order_ == Schedule::Order::random) {
       const std::size_t choices = ready_.size() + can_start;
       if (choices == 0) return nullptr;
       pick = schedule().below(choices);
@@ -268,8 +268,8 @@ class BlockRunner {
     while (started_ < threads_.size()) {
       const std::size_t i = started_++;
       std::size_t rank = i;
-      if (schedule().order == Schedule::Order::reverse) rank = threads_.size() - 1 - i;
-      if (schedule().order == Schedule::Order::random) rank = start_order_[i];
+      if (order_ == Schedule::Order::reverse) rank = threads_.size() - 1 - i;
+      if (order_ == Schedule::Order::random) rank = start_order_[i];
       Thread& thread = threads_[rank];
       thread.fiber = self;
       thread.waits_for = {};
@@ -282,7 +282,7 @@ class BlockRunner {
         set_fault(cudaErrorLaunchFailure, "threw an exception");
       }
       if (!fault_) leave(thread);
-      if (fault_ || schedule().order == Schedule::Order::random) break;
+      if (fault_ || order_ == Schedule::Order::random) break;
     }
     spare_fibers_.push_back(self);
   }
@@ -318,7 +318,7 @@ class BlockRunner {
 
   /// Lets the others of a group go on; the last to come goes on by itself, in a random schedule only in its turn.
   void release(std::vector<Thread*>& group, Thread& self) {
-    const bool random = schedule().order == Schedule::Order::random;
+    const bool random = order_ == Schedule::Order::random;
     for (Thread* thread : group) {
       if (thread != &self || random) ready_.push_back(thread);
     }
@@ -361,7 +361,7 @@ class BlockRunner {
       for (unsigned int lane = 0; lane < 32; ++lane) {
         if (mask >> lane & 1) group_.push_back(&threads_[self.rank / 32 * 32 + lane]);
       }
-      if (schedule().order == Schedule::Order::reverse) std::reverse(group_.begin(), group_.end());
+      if (order_ == Schedule::Order::reverse) std::reverse(group_.begin(), group_.end());
       release(group_, self);
     }
     return *meeting;
@@ -458,6 +458,7 @@ class BlockRunner {
   };
 
   std::string_view op_;
+  Schedule::Order order_ = Schedule::Order::forward;
   const std::function<void()>* body_ = nullptr;
   std::optional<Fault> fault_;
   std::pair<bool, const void*> signal_{};

@@ -31,9 +31,12 @@ class Arena {
   static constexpr std::size_t poisoned_bytes = 16 << 20;  ///< at most, of one allocation: the rest costs no memory
 
   explicit Arena(std::size_t capacity) : capacity_(capacity) {
-    void* memory = ::mmap(nullptr, capacity, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* memory =
+        ::mmap(nullptr, capacity + page_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) throw Error("[emulator] no ", capacity, " bytes of address space for a device");
-    base_ = static_cast<std::byte*>(memory);
+    const auto address = reinterpret_cast<std::uintptr_t>(memory);
+    base_ = static_cast<std::byte*>(memory) + (page_bytes - address % page_bytes) % page_bytes;
+    ::madvise(base_, capacity, MADV_HUGEPAGE);
     free_[base_] = capacity;
   }
   Arena(const Arena&) = delete;
@@ -62,7 +65,7 @@ class Arena {
     if (rest > 0) free_[begin + block] = rest;
     used_ += block;
     if (const auto end = static_cast<std::size_t>(begin + block - base_); end > reached_) {
-      reached_ = (end + 4095) / 4096 * 4096;
+      reached_ = (end + page_bytes - 1) / page_bytes * page_bytes;
       ::mprotect(base_, reached_, PROT_READ | PROT_WRITE);
     }
     std::byte* const data = begin + guard_bytes;
@@ -72,8 +75,8 @@ class Arena {
     return data;
   }
 
-  /// From now on `bytes` of the block at `data` may be used: what was there is poisoned, and guards follow. The arena must
-  /// be open.
+  /// From now on `bytes` of the block at `data` may be used: what was there is poisoned, and guards follow. The arena
+  /// must be open.
   void resize(std::byte* data, std::size_t bytes) {
     Block& block = blocks_.at(data);
     std::memset(data, poison, std::min(std::max(bytes, block.bytes), poisoned_bytes));
@@ -141,7 +144,10 @@ class Arena {
     return concat("wrote ", side, " an allocation of ", block.bytes, " bytes");
   }
 
-  std::byte* base_;
+  /// Huge pages: opening and closing takes microseconds, not milliseconds.
+  static constexpr std::size_t page_bytes = 2 << 20;
+
+  std::byte* base_ = nullptr;
   std::size_t capacity_, used_ = 0, reached_ = 0;
   bool open_ = false;
   std::map<std::byte*, Block> blocks_;
