@@ -44,7 +44,9 @@ struct SoftmaxLine {
     return out;
   }
   void store(T* p, std::int64_t i, Number value) const noexcept {
-    std::memcpy(p + offset(i), &value, static_cast<std::size_t>(count(i)) * sizeof(T));
+    const auto n = count(i);
+    if (n == width) return value.store(p + offset(i));
+    std::memcpy(p + offset(i), &value, static_cast<std::size_t>(n) * sizeof(T));
   }
   /// What the lanes of a row come to together; columns stay apart.
   template <class Op>
@@ -61,8 +63,15 @@ struct SoftmaxLine {
   void forward(T* y, const T* x, bool log_of_it) const noexcept {
     constexpr T lowest = -std::numeric_limits<T>::infinity();
     const auto n = steps();
-    Number largest(lowest), total(0);
-    for (std::int64_t i = 0; i < n; ++i) largest = maximum(largest, load(x, i, lowest));
+    // Four at a time: each waits for the one before.
+    Number largest(lowest), others[3] = {largest, largest, largest}, total(0);
+    std::int64_t done = 0;
+    for (; done + 4 <= n; done += 4) {
+      largest = maximum(largest, load(x, done, lowest));
+      for (int k = 0; k < 3; ++k) others[k] = maximum(others[k], load(x, done + k + 1, lowest));
+    }
+    for (; done < n; ++done) largest = maximum(largest, load(x, done, lowest));
+    for (const Number& other : others) largest = maximum(largest, other);
     largest = across<kernels::Max>(largest);
     for (std::int64_t i = 0; i < n; ++i) {
       const Number e = exp(load(x, i, lowest) - largest);
@@ -74,7 +83,8 @@ struct SoftmaxLine {
       total = log(total);
       for (std::int64_t i = 0; i < n; ++i) store(y, i, load(x, i, lowest) - largest - total);
     } else {
-      for (std::int64_t i = 0; i < n; ++i) store(y, i, load(y, i, 0) / total);
+      const Number factor = Number(1) / total;
+      for (std::int64_t i = 0; i < n; ++i) store(y, i, load(y, i, 0) * factor);
     }
   }
   void backward(T* gx, const T* gy, const T* y, bool log_of_it) const noexcept {
