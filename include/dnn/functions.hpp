@@ -10,3 +10,4 @@
 #include "dnn/functions/noise.hpp"
 #include "dnn/functions/normalization.hpp"
 #include "dnn/functions/pooling.hpp"
+#include "dnn/functions/reduction.hpp"

@@ -13,6 +13,10 @@
 /// Variables it builds the graph of the second derivative. Values that `retain` does not name must not be used.
 /// Operands broadcast; the gradient of a broadcast operand is summed back to its shape. Operands have one dtype, a
 /// float one unless the op declares `static constexpr bool integers = true`.
+///
+/// The same with a struct of one's own is what CuPy calls an ElementwiseKernel: one launch on the GPU, where members
+/// are `constexpr` or DNN_HD. Only `forward` is needed: without `grad` there is no backward, `retain` is then of no
+/// use, and `name` is what messages say.
 #pragma once
 
 #include <array>
@@ -67,6 +71,7 @@ class ElementwiseNode : public FunctionNode {
   }
 
   Variables backward(const Variables& gy) final {
+    if (!traits_.gradients) throw GradientError("[", name(), "] has no gradient: its op has no grad<I>");
     Variables gx;
     for (std::size_t i = 0; i < inputs().size(); ++i) gx.push_back(wanted(i) ? gradient(i, gy[0]) : Variable{});
     return gx;
@@ -78,7 +83,7 @@ class ElementwiseNode : public FunctionNode {
     Retain retain;
     bool integers;
     kernels::ElementwiseKernel forward;
-    const kernels::ElementwiseKernel* gradients;  // one per input, of (gy, inputs..., output)
+    const kernels::ElementwiseKernel* gradients;  // one per input, of (gy, inputs..., output); null: not differentiable
   };
 
   ElementwiseNode(const Traits& traits, const void* op) noexcept : traits_(traits), op_(op) {}
@@ -144,12 +149,30 @@ class Elementwise final : public ElementwiseNode {
   static constexpr bool integers = requires { Op::integers; };
 
   template <std::size_t... I>
+  static constexpr bool has_gradient(std::index_sequence<I...>) {
+    return requires(const Op& op, kernels::Pack<float> v) { op.template grad<0>(v, (void(I), v)..., v); };
+  }
+  static constexpr bool differentiable = has_gradient(std::make_index_sequence<Arity>{});
+
+  template <std::size_t... I>
   static constexpr std::array<kernels::ElementwiseKernel, Arity> gradient_kernels(std::index_sequence<I...>) {
-    return {kernels::elementwise_kernel<Gradient<static_cast<int>(I)>, Arity + 2, false>()...};
+    if constexpr (differentiable)
+      return {kernels::elementwise_kernel<Gradient<static_cast<int>(I)>, Arity + 2, false>()...};
+    else return {};
   }
   static constexpr auto gradients = gradient_kernels(std::make_index_sequence<Arity>{});
-  static constexpr Traits traits{Op::name, Op::retain, integers,
-                                 kernels::elementwise_kernel<Forward, Arity, integers>(), gradients.data()};
+
+  static constexpr Traits make_traits() {
+    Traits out{"elementwise", Retain::nothing, integers, kernels::elementwise_kernel<Forward, Arity, integers>(),
+               nullptr};
+    if constexpr (requires { Op::name; }) out.name = Op::name;
+    if constexpr (differentiable) {
+      out.retain = Op::retain;
+      out.gradients = gradients.data();
+    }
+    return out;
+  }
+  static constexpr Traits traits = make_traits();
 
   Variable gradient_graph(std::size_t i, const Variable& gy) override {
     return graph(i, gy, std::make_index_sequence<Arity>{});
@@ -162,7 +185,11 @@ class Elementwise final : public ElementwiseNode {
   }
   template <int I, std::size_t... J>
   Variable graph_of(const Variable& gy, std::index_sequence<J...>) {
-    return op_.template grad<I>(gy, retained_input(static_cast<int>(J))..., retained_output(0));
+    if constexpr (differentiable) {
+      return op_.template grad<I>(gy, retained_input(static_cast<int>(J))..., retained_output(0));
+    } else {
+      return gy;  // not reached: backward throws before
+    }
   }
 
   Op op_;

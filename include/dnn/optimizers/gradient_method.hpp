@@ -51,11 +51,13 @@ class ParameterUpdate {
   /// formula(p&, g, state&...) over all elements at once. Throws ArgumentError when the rule had fewer states at setup.
   template <std::size_t States, class Formula>
   void pass(const Formula& formula) {
-    if (States > states_.size()) {
-      throw ArgumentError("[optimizer] the rule uses ", States, " states, at setup it had ", states_.size());
-    }
     std::array<void*, States> states;
-    for (std::size_t i = 0; i < States; ++i) states[i] = states_[i].array.bytes();
+    if constexpr (States > 0) {
+      if (states_.size() < States) {
+        throw ArgumentError("[optimizer] the rule uses ", States, " states, at setup it had ", states_.size());
+      }
+      for (std::size_t i = 0; i < States; ++i) states[i] = states_[i].array.bytes();
+    }
     const Array& gradient = parameter_.node()->grad.array();
     kernels::update<States>(formula, parameter_.dtype(), parameter_.array().bytes(), gradient.bytes(), gradient.dtype(),
                             states, parameter_.size(), batch_);
