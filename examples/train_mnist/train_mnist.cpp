@@ -42,6 +42,7 @@ struct Arguments {
   std::string model = "mlp";
   std::string device = "cpu";
   std::string dtype = "float32";
+  bool capture = false;
   std::string out = "result";
   std::string resume;
   std::uint64_t seed = 0;
@@ -71,7 +72,7 @@ int train(const Arguments& args, Predictor predictor, int image_ndim) {
   iterators::SerialIterator test_iter{test, args.batchsize, {.repeat = false, .shuffle = false}};
 
   // The training
-  StandardUpdater updater{train_iter, optimizer, model};
+  StandardUpdater updater{train_iter, optimizer, model, {.capture = args.capture}};
   Trainer trainer{updater, {args.epoch, "epoch"}, args.out};
 
   // Loss and accuracy on the test data after each epoch
@@ -94,6 +95,9 @@ int train(const Arguments& args, Predictor predictor, int image_ndim) {
 
   if (!args.resume.empty()) serializers::load_npz(args.resume, trainer);
   trainer.run();
+  if (const auto* step = updater.captured_step(); step && !step->reason().empty()) {
+    std::fprintf(stderr, "The steps were not captured: %s\n", step->reason().c_str());
+  }
   if (trainer.interrupted()) {
     std::fprintf(stderr, "To go on: the same command with --resume and the saved file.\n");
     return 130;
@@ -116,6 +120,7 @@ int main(int argc, char** argv) {
     app.add_option("--dtype", args.dtype,
                    "What to compute with; mixed16: float16, updated in float32 from scaled losses")
         ->check(CLI::IsMember({"float32", "float64", "float16", "bfloat16", "mixed16"}));
+    app.add_flag("--capture", args.capture, "Repeat training steps as CUDA graphs");
     app.add_option("-o,--out", args.out, "The folder for results");
     app.add_option("-r,--resume", args.resume, "The snapshot to go on from")->check(CLI::ExistingFile);
     app.add_option("--seed", args.seed, "Of all random numbers")->check([](const std::string& text) -> std::string {
