@@ -15,9 +15,9 @@ Index entry(const Json& j) {
   if (j.is_number()) return j.get<std::int64_t>();
   if (j.is_array()) {
     if (!j.empty() && j[0].is_boolean()) {
-      Array mask({static_cast<std::int64_t>(j.size())}, boolean);
+      Array mask({static_cast<std::int64_t>(j.size())}, boolean, Device{});
       for (std::size_t i = 0; i < j.size(); ++i) mask.data<bool>()[i] = j[i].get<bool>();
-      return mask;
+      return mask.to(current_device());
     }
     return array_from(j.get<std::vector<std::int64_t>>());
   }

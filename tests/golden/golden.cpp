@@ -14,6 +14,9 @@ namespace golden {
 Case::Case(const Json& description, const std::filesystem::path& folder) : description_(description), folder_(folder) {
   if (const auto dtype = text("dtype"); !dtype.empty()) dtype_ = dtype_from_name(dtype);
   if (path().extension() == ".npz") arrays_ = serializers::load_npz(path());
+  for (auto& [key, value] : arrays_) {
+    if (auto* array = std::get_if<Array>(&value)) *array = array->to(current_device());
+  }
 }
 
 const Array* Case::find(std::string_view key) const {
@@ -43,7 +46,7 @@ void Case::expect(std::string_view key, const Array& actual) {
   }
   const Json& tolerance = description_.at("tolerance");
   const double rtol = tolerance.at("rtol"), atol = tolerance.at("atol");
-  const Array a = actual.to(float64), b = expected.to(float64);
+  const Array a = actual.to("cpu").to(float64), b = expected.to("cpu").to(float64);
   std::int64_t count = 0, first = 0;
   double worst = 0;
   for (std::int64_t i = 0; i < a.size(); ++i) {
@@ -65,9 +68,7 @@ void Case::expect(std::string_view key, const Array& actual) {
 }
 
 void Case::expect_numbers(std::string_view key, const std::vector<double>& actual) {
-  Array out({static_cast<std::int64_t>(actual.size())}, float64);
-  std::copy(actual.begin(), actual.end(), out.data<double>());
-  expect(key, out.to(array(key).dtype()));
+  expect(key, array_from(actual).to(array(key).dtype()));
 }
 
 Json plain(const Json& tagged) {
@@ -91,7 +92,7 @@ std::vector<std::string> flat_names(const Json& outputs) {
 }
 
 std::vector<double> as_numbers(const Array& array) {
-  const Array x = array.to(float64);
+  const Array x = array.to("cpu").to(float64);
   const auto values = x.span<double>();
   return {values.begin(), values.end()};
 }

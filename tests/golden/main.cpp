@@ -13,7 +13,7 @@
 namespace {
 
 constexpr const char* usage =
-    "golden --dir FOLDER [--filter PATTERN]\n\n"
+    "golden --dir FOLDER [--filter PATTERN] [--device DEVICE]\n\n"
     "Runs the cases of FOLDER/manifest.json whose callable is bound; PATTERN selects those whose name contains it.\n"
     "Prints each failure, the callables that were skipped, and the counts. Exit code 1 when a case fails.\n";
 
@@ -47,13 +47,15 @@ Outcome run(const golden::Json& description, const std::filesystem::path& folder
 
 int main(int argc, char** argv) {
   std::filesystem::path folder;
-  std::string filter;
+  std::string filter, device_name = "cpu";
   for (int i = 1; i < argc; ++i) {
     const bool has_value = i + 1 < argc;
     if (std::strcmp(argv[i], "--dir") == 0 && has_value) {
       folder = argv[++i];
     } else if (std::strcmp(argv[i], "--filter") == 0 && has_value) {
       filter = argv[++i];
+    } else if (std::strcmp(argv[i], "--device") == 0 && has_value) {
+      device_name = argv[++i];
     } else {
       std::fputs(usage, stderr);
       return 2;
@@ -64,6 +66,7 @@ int main(int argc, char** argv) {
     return 2;
   }
 
+  const auto device = dnn::using_device(device_name);
   golden::bind_functions();
   golden::bind_array_functions();
   golden::bind_network_functions();

@@ -147,7 +147,7 @@ void run_trigger(Case& test, const std::string& kind) {
   Trainer trainer(updater);
   Trigger trigger = make_trigger(kind, kwargs);
   const auto resume_at = d.at("resume_at").is_null() ? -1 : d.at("resume_at").get<std::int64_t>();
-  Array fires({test.array("fires").length()}, boolean);
+  Array fires({test.array("fires").length()}, boolean, Device{});
   for (std::int64_t i = 0; i < fires.size(); ++i) {
     updater.update();
     trainer.observation() = {};
@@ -278,7 +278,8 @@ void run_serial_iterator(Case& test) {
     seen["current_position"].push_back(static_cast<double>(iterator->current_position()));
   };
   record();
-  Array batches = full(test.array("batches").shape(), -1, int64);
+  Array batches(test.array("batches").shape(), int64, Device{});
+  batches.fill(-1);
   for (std::int64_t i = 0; i < batches.length(); ++i) {
     if (i == reset_at) iterator->reset();
     if (i == resume_at) {

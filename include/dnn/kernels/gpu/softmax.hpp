@@ -22,16 +22,22 @@ struct ExpSum {
   T sum = 0;
 
   DNN_HD void add(T x) {
-    if (x > largest) {
+    if (x > largest || x != x) {
       sum = sum * std::exp(largest - x) + std::exp(x - x);  // not 1 but NaN for infinity, as exp(x - largest) is
       largest = x;
     } else if (x != -std::numeric_limits<T>::infinity()) {
       sum += std::exp(x - largest);
     }
   }
+  /// NaN, as on the CPU, where there is nothing but -inf.
+  DNN_HD T log() const {
+    return largest > -std::numeric_limits<T>::infinity() || largest != largest ? std::log(sum)
+                                                                               : std::numeric_limits<T>::quiet_NaN();
+  }
+
   struct Join {
     DNN_HD ExpSum operator()(const ExpSum& a, const ExpSum& b) const {
-      const bool a_larger = a.largest >= b.largest;
+      const bool a_larger = a.largest >= b.largest || a.largest != a.largest;
       const ExpSum &high = a_larger ? a : b, &low = a_larger ? b : a;
       ExpSum out = high;
       if (low.sum != 0) out.sum += low.sum * std::exp(low.largest - high.largest);
@@ -57,7 +63,7 @@ DNN_KERNEL void log_sum_exp_lines(const T* x, std::int64_t lines, std::int64_t c
     e = reduce_group(e, group, shared, typename ExpSum<T>::Join{});
     if (active && lane == 0) {
       largest[line] = e.largest;
-      log_sum[line] = std::log(e.sum);
+      log_sum[line] = e.log();
     }
   });
 }
@@ -80,7 +86,7 @@ DNN_KERNEL void softmax_lines(T* y, const T* x, std::int64_t lines, std::int64_t
     if (active) e = exp_sum(x + at, classes, inner, lane, group);
     e = reduce_group(e, group, shared, typename ExpSum<T>::Join{});
     if (!active) return;
-    const T log_sum = log_of_it ? std::log(e.sum) : T(0);
+    const T log_sum = log_of_it ? e.log() : T(0);
     for (std::int64_t c = lane; c < classes; c += group) {
       const T d = x[at + c * inner] - e.largest;
       y[at + c * inner] = log_of_it ? d - log_sum : std::exp(d) / e.sum;
