@@ -62,7 +62,7 @@ TEST_CASE("an exception while recording leaves the stream as it was", "[graph]")
 
 TEST_CASE("what waits for the GPU or reads the host's memory is refused with a reason", "[graph]") {
   Array x = array({1.f}).to("cuda");
-  const Array host = array({5.f});
+  const Array host = array({5.f}).to("cpu");
   const cuda::Stream stream;
   const auto record = [&](auto work) { cuda::Graph graph(stream, work); };
   using Catch::Matchers::ContainsSubstring;
