@@ -1,0 +1,50 @@
+// Training steps of an MLP and a CNN, as PyTorch takes them in steps.py.
+#include "../models.hpp"
+#include "dnn/cuda/graph.hpp"
+#include "measure.hpp"
+
+using namespace dnn;
+
+namespace {
+
+template <class Model>
+void train(const std::string& name, Model model, const Shape& shape) {
+  const Array x = random::uniform(shape);
+  const Array t =
+      [&] {
+        const auto host = using_device("cpu");
+        return models::labels(shape[0], 10);
+      }()
+          .to("cuda:0");
+  optimizers::Adam adam;
+  adam.setup(model);
+  const auto step = [&] { models::training_step(model, adam, x, t); };
+  measure::report("dnn", name, measure::milliseconds(step), 1, "steps");
+  try {
+    cuda::Stream stream;
+    cuda::Graph graph(stream, step);
+    measure::report("dnn, graph", name, measure::milliseconds([&] { graph.launch(); }), 1, "steps");
+  } catch (const std::exception& error) {
+    measure::skipped("dnn, graph", name, error.what());
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  measure::smoke = argc > 1 && std::string_view(argv[1]) == "--smoke";
+  const auto device = using_device("cuda:0");
+  const std::int64_t batch = measure::smoke ? 4 : 100;
+  int failed = 0;
+  const auto part = [&](const std::string& name, auto work) {
+    try {
+      work();
+    } catch (const std::exception& error) {
+      measure::skipped("dnn", name, error.what());
+      ++failed;
+    }
+  };
+  part("MLP step", [&] { train("MLP step", models::MLP{}, {batch, 784}); });
+  part("CNN step", [&] { train("CNN step", models::CNN{}, {batch, 1, 28, 28}); });
+  return failed == 0 ? 0 : 1;
+}
