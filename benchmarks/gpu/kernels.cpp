@@ -13,7 +13,8 @@
 #include <cublas_v2.h>
 #endif
 #if defined(DNN_BENCH_CUB)
-#include <cub/device/device_reduce.cuh>
+void cub_sum(void* scratch, std::size_t& scratch_bytes, const float* x, float* sum, std::int64_t n,
+             cudaStream_t stream);  // cub.cpp
 #endif
 
 using namespace dnn;
@@ -278,13 +279,12 @@ void memory_bound() {
 #if defined(DNN_BENCH_CUB)
   std::size_t scratch_bytes = 0;
   Array total = zeros({1});
-  const auto cub_sum = [&](void* scratch) {
-    cub::DeviceReduce::Sum(scratch, scratch_bytes, x.data<float>(), total.data<float>(), x.size(),
-                           cuda::current_stream());
+  const auto run = [&](void* scratch) {
+    cub_sum(scratch, scratch_bytes, x.data<float>(), total.data<float>(), x.size(), cuda::current_stream());
   };
-  cub_sum(nullptr);
+  run(nullptr);
   Array scratch({static_cast<std::int64_t>(scratch_bytes)}, uint8);
-  report("CUB", "sum", milliseconds([&] { cub_sum(scratch.bytes()); }), bytes, "B");
+  report("CUB", "sum", milliseconds([&] { run(scratch.bytes()); }), bytes, "B");
 #endif
 }
 

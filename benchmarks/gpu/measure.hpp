@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -44,7 +45,7 @@ inline void report(const std::string& program, const std::string& name, double m
                    double error = -1) {
   std::printf(
       "{\"program\": \"%s\", \"name\": \"%s\", \"ms\": %.6g, \"rate\": %.6g, \"unit\": \"%s/s\", \"error\": %.3g}\n",
-      program.c_str(), name.c_str(), ms, amount / (ms * 1e-3), unit, error);
+      program.c_str(), name.c_str(), ms, amount / (ms * 1e-3), unit, std::isnan(error) ? 1e30 : error);
   std::fflush(stdout);
 }
 inline void skipped(const std::string& program, const std::string& name, const std::string& reason) {
