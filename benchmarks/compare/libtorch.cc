@@ -2,10 +2,10 @@
 #include <torch/torch.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <string>
 
 namespace nn = torch::nn;
@@ -15,20 +15,25 @@ namespace {
 double seconds_to_spend = 1;
 std::string only;
 
+/// As in workloads.cpp.
+double now() {
+  timespec t{};
+  clock_gettime(torch::get_num_threads() == 1 ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC, &t);
+  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
+
 template <class Step>
 void measure(const char* name, Step step, double check, int per_call = 1) {
-  using clock = std::chrono::steady_clock;
-  const auto since = [](clock::time_point start) { return std::chrono::duration<double>(clock::now() - start).count(); };
   step();
-  auto start = clock::now();
+  double start = now();
   step();
-  const int batch = std::max(1, static_cast<int>(0.005 / std::max(since(start), 1e-7)));
+  const int batch = std::max(1, static_cast<int>(0.005 / std::max(now() - start, 1e-7)));
   double fastest = 1e9;
   int samples = 0;
-  for (const auto begin = clock::now(); since(begin) < seconds_to_spend || samples < 5; ++samples) {
-    start = clock::now();
+  for (const double begin = now(); now() - begin < seconds_to_spend || samples < 5; ++samples) {
+    start = now();
     for (int i = 0; i < batch; ++i) step();
-    fastest = std::min(fastest, since(start) / batch / per_call);
+    fastest = std::min(fastest, (now() - start) / batch / per_call);
   }
   std::printf("%s|%g|%.9g\n", name, fastest, check);
   std::fflush(stdout);

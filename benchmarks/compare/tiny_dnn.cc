@@ -3,9 +3,9 @@
 #include <tiny_dnn/tiny_dnn.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <string>
 #include <vector>
 
@@ -15,7 +15,15 @@ using namespace tiny_dnn::activation;
 namespace {
 
 double seconds_to_spend = 1;
+int threads = 1;
 std::string only;
+
+/// As in workloads.cpp.
+double now() {
+  timespec t{};
+  clock_gettime(threads == 1 ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC, &t);
+  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
 
 template <class Optimizer>
 void measure(const char* name, network<sequential> net, Optimizer optimizer, size_t in, size_t classes, size_t batch) {
@@ -27,9 +35,9 @@ void measure(const char* name, network<sequential> net, Optimizer optimizer, siz
   step();
   double fastest = 1e9, total = 0;
   for (int samples = 0; total < seconds_to_spend || samples < 5; ++samples) {
-    const auto start = std::chrono::steady_clock::now();
+    const double start = now();
     step();
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const double seconds = now() - start;
     fastest = std::min(fastest, seconds);
     total += seconds;
   }
@@ -40,6 +48,7 @@ void measure(const char* name, network<sequential> net, Optimizer optimizer, siz
 
 int main(int argc, char** argv) {
   if (argc < 4) return 2;
+  threads = std::atoi(argv[1]);
   seconds_to_spend = std::atof(argv[2]);
   only = argv[3];
   using relu_layer = tiny_dnn::relu_layer;
