@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "dnn/datasets/dataset.hpp"
+#include "dnn/datasets/upload.hpp"
 
 namespace dnn::inline DNN_ABI {
 
@@ -130,8 +131,8 @@ using Converter = std::function<Batch(const Minibatch&, Device)>;
 
 /// `concat_examples` as a Converter.
 inline Converter concat_converter(Padding padding = {}) {
-  return [padding = std::move(padding)](const Minibatch& minibatch, Device device) {
-    return concat_examples(minibatch, {.device = device, .padding = padding});
+  return [padding = std::move(padding), upload = Uploader()](const Minibatch& minibatch, Device device) mutable {
+    return upload(concat_examples(minibatch, {.padding = padding}), device);
   };
 }
 
