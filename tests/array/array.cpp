@@ -9,7 +9,7 @@
 using namespace dnn;
 using Catch::Matchers::ContainsSubstring;
 
-TEST_CASE("an array knows its shape, dtype and place", "[array]") {
+TEST_CASE("an array knows its shape, dtype and place", "[array][host]") {
   const Array a({2, 3}, float64);
   CHECK(a.defined());
   CHECK(a.shape() == Shape{2, 3});
@@ -29,12 +29,12 @@ TEST_CASE("sizes that do not fit in memory are errors", "[array]") {
   CHECK_THROWS_AS(zeros({-1}), ShapeError);
 }
 
-TEST_CASE("elements are reached by index, and only with their own type", "[array]") {
+TEST_CASE("elements are reached by index, and only with their own type", "[array][host]") {
   Array a = arange(6, float32).reshape({2, 3});
-  CHECK(a.at<float>(1, 2) == 5);
-  CHECK(a.at<float>(-1, -3) == 3);
+  CHECK(a.to("cpu").at<float>(1, 2) == 5);
+  CHECK(a.to("cpu").at<float>(-1, -3) == 3);
   a.at<float>(0, 1) = 9;
-  CHECK(a.data<float>()[1] == 9);
+  CHECK(a.to("cpu").data<float>()[1] == 9);
   CHECK_THROWS_WITH(a.at<float>(2, 0), ContainsSubstring("index 2") && ContainsSubstring("axis 0"));
   CHECK_THROWS_AS(a.at<float>(0, -4), IndexError);
   CHECK_THROWS_AS(a.at<float>(0), IndexError);
@@ -46,7 +46,7 @@ TEST_CASE("elements are reached by index, and only with their own type", "[array
   CHECK_THROWS_AS(zeros({0}).item(), ShapeError);
 }
 
-TEST_CASE("copies of the handle share elements, copy() does not", "[array]") {
+TEST_CASE("copies of the handle share elements, copy() does not", "[array][host]") {
   Array a = zeros({3});
   CHECK(a.unique());
   Array b = a, c = a.copy();
@@ -54,8 +54,8 @@ TEST_CASE("copies of the handle share elements, copy() does not", "[array]") {
   CHECK(a.shares_storage(b));
   CHECK_FALSE(a.shares_storage(c));
   b.fill(1);
-  CHECK(a.at<float>(0) == 1);
-  CHECK(c.at<float>(0) == 0);
+  CHECK(a.to("cpu").at<float>(0) == 1);
+  CHECK(c.to("cpu").at<float>(0) == 0);
   CHECK(a.to(float32).shares_storage(a));
   CHECK(a.to(Device{}).shares_storage(a));
   CHECK_FALSE(a.to(float64).shares_storage(a));
@@ -79,7 +79,7 @@ TEST_CASE("reshape shares storage and resolves one -1", "[array]") {
   CHECK_THROWS_AS(a.reshape({12, 1, 1, 1, 1, 1, 1, 1, 1}), ShapeError);
 }
 
-TEST_CASE("slices of the leading axis share storage and follow Python's rules", "[array]") {
+TEST_CASE("slices of the leading axis share storage and follow Python's rules", "[array][host]") {
   Array a = arange(12).reshape({4, 3});
   CHECK(array_equal(a.slice(1, 3), arange(3, 9).reshape({2, 3})));
   CHECK(a.slice(-1, 100).shape() == Shape{1, 3});
@@ -88,7 +88,7 @@ TEST_CASE("slices of the leading axis share storage and follow Python's rules", 
   CHECK(array_equal(a[-1], arange(9, 12)));
   CHECK(array_equal(a[1][2], scalar(std::int64_t{5})));
   a.slice(2, 4)[0].fill(7);
-  CHECK(a.at<std::int64_t>(2, 1) == 7);
+  CHECK(a.to("cpu").at<std::int64_t>(2, 1) == 7);
   CHECK_THROWS_AS(a[4], IndexError);
   CHECK_THROWS_AS(a[-5], IndexError);
   CHECK_THROWS_AS(scalar(1)[0], ShapeError);

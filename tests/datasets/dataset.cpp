@@ -58,8 +58,8 @@ TEST_CASE("examples hold arrays and numbers, by position and by name", "[dataset
   CHECK_THROWS_WITH(example["x"], ContainsSubstring("no field 'x'; there are no names"));
 
   auto named = Example::named({{"x", array({1.f})}, {"t", array({2})}});
-  CHECK(named["t"].at<std::int32_t>(0) == 2);
-  CHECK(named[0].at<float>(0) == 1);
+  CHECK(named["t"].to("cpu").at<std::int32_t>(0) == 2);
+  CHECK(named[0].to("cpu").at<float>(0) == 1);
   CHECK_THROWS_WITH(named["y"], ContainsSubstring("no field 'y'; there are x t"));
   CHECK_THROWS_AS(Example(1).set_names(named.names()), ArgumentError);
 }

@@ -87,8 +87,8 @@ TEST_CASE("real MNIST: the first labels, shapes, dtypes and pixels that everybod
   REQUIRE(test.size() == 10000);
   const std::int32_t first[] = {5, 0, 4, 1, 9, 2, 1, 3, 1, 4}, first_test[] = {7, 2, 1, 0, 4, 1, 4, 9, 5, 9};
   for (std::int64_t i = 0; i < 10; ++i) {
-    CHECK(train[i][1].at<std::int32_t>() == first[i]);
-    CHECK(test[i][1].at<std::int32_t>() == first_test[i]);
+    CHECK(train[i][1].to("cpu").at<std::int32_t>() == first[i]);
+    CHECK(test[i][1].to("cpu").at<std::int32_t>() == first_test[i]);
   }
   const auto example = train[0];
   REQUIRE(example.size() == 2);
@@ -96,9 +96,9 @@ TEST_CASE("real MNIST: the first labels, shapes, dtypes and pixels that everybod
   CHECK(example[0].dtype() == float32);
   CHECK(example[1].shape() == Shape{});
   // Row 5 of the first image: 3 18 18 18 126 136 175 26 166 255 247 127 from column 12 on.
-  CHECK(example[0].at<float>(5 * 28 + 11) == 0);
-  CHECK(example[0].at<float>(5 * 28 + 12) == 3.f * static_cast<float>(1 / 255.));
-  CHECK(example[0].at<float>(5 * 28 + 21) == 1);
+  CHECK(example[0].to("cpu").at<float>(5 * 28 + 11) == 0);
+  CHECK(example[0].to("cpu").at<float>(5 * 28 + 12) == 3.f * static_cast<float>(1 / 255.));
+  CHECK(example[0].to("cpu").at<float>(5 * 28 + 21) == 1);
 
   // The mean and deviation that are quoted everywhere: 0.1307 and 0.3081.
   std::vector<std::int64_t> all(60000);
@@ -220,8 +220,9 @@ TEST_CASE("get_mnist's options shape the examples as Chainer's do", "[mnist]") {
   const auto half = first({.scale = 2., .dtype = DType::float16})[0];
   REQUIRE(half.dtype() == DType::float16);
   for (std::int64_t i = 0; i < 784; ++i) {
-    CHECK(wide.at<double>(i) == pixels[static_cast<std::size_t>(i)]);
-    CHECK(half.to(float32).at<float>(i) == Approx(2. / 255 * pixels[static_cast<std::size_t>(i)]).margin(2e-3));
+    CHECK(wide.to("cpu").at<double>(i) == pixels[static_cast<std::size_t>(i)]);
+    CHECK(half.to(float32).to("cpu").at<float>(i) ==
+          Approx(2. / 255 * pixels[static_cast<std::size_t>(i)]).margin(2e-3));
   }
   const auto dtype = using_dtype(float64);
   CHECK(first({})[0].dtype() == float64);
@@ -241,7 +242,7 @@ TEST_CASE("mistakes are named", "[mnist]") {
                     ContainsSubstring("contents are not those of MNIST"));
   // Digests of Fashion-MNIST's plain files are not known: its structure is checked.
   const auto [train, test] = datasets::get_fashion_mnist({.scale = 255., .data = environment.folder.string()});
-  CHECK(train[-1][0].at<float>(783) == Approx(7));
+  CHECK(train[-1][0].to("cpu").at<float>(783) == Approx(7));
   CHECK(test.size() == 10000);
 
   write(environment.folder / "train-labels-idx1-ubyte", idx_bytes({60000}, 10));

@@ -286,7 +286,7 @@ struct Run {
     for (std::size_t i = 0; i < ys.size(); ++i) {
       if (const Array* gy = names[i].empty() ? nullptr : test.find("g" + names[i])) {
         outputs.push_back(ys[i]);
-        seeds.emplace_back(*gy, VariableOptions{});
+        seeds.emplace_back(gy->to(ys[i].device()), VariableOptions{});
         variables["g" + names[i]] = seeds.back();
       }
     }

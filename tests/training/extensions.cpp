@@ -106,7 +106,7 @@ TEST_CASE("shifts give the values that Chainer's give, also resumed", "[extensio
         std::int64_t next = 0;
         const auto check = [&] {
           INFO("value " << next);
-          CHECK(optimizer->hyperparam.lr == Approx(values.at<double>(next)).epsilon(1e-9));
+          CHECK(optimizer->hyperparam.lr == Approx(values.to("cpu").at<double>(next)).epsilon(1e-9));
           ++next;
         };
         check();
