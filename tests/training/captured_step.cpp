@@ -17,7 +17,7 @@ using Catch::Matchers::ContainsSubstring;
 
 namespace {
 
-struct Net : Chain<Net> {
+struct Perceptron : Chain<Perceptron> {
   links::Linear l1{7}, l2{3};
   links::BatchNormalization bn{7};
 
@@ -50,7 +50,7 @@ template <class Setup>
 Outcome train(bool capture, DType dtype, Setup setup) {
   seed(3);
   const auto compute = using_dtype(dtype);
-  links::Classifier model{Net{}};
+  links::Classifier model{Perceptron{}};
   optimizers::Adam optimizer;
   optimizer.setup(model);
   setup(optimizer);

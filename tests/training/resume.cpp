@@ -30,7 +30,7 @@ struct Net : Chain<Net> {
 
 datasets::TupleDataset toy_data() {
   // Not from the default generator: a resumed process makes the same data.
-  Array x({50, 6}), t({50}, int32);
+  Array x({50, 6}, float32, Device{}), t({50}, int32, Device{});
   const RandomStream stream{42, 0};
   for (std::int64_t i = 0; i < x.size(); ++i)
     x.data<float>()[i] = stream.uniform_float(static_cast<std::uint64_t>(i)) - 0.5f;
@@ -79,11 +79,11 @@ void check_same(const serializers::Dictionary& a, const serializers::Dictionary&
   REQUIRE(a.size() == b.size());
   for (const auto& [key, value] : a) {
     INFO(key);
-    if (const auto* array = std::get_if<Array>(&value)) {
-      const auto& other = std::get<Array>(b.at(key));
-      REQUIRE(array->shape() == other.shape());
+    if (std::holds_alternative<Array>(value)) {
+      const Array array = std::get<Array>(value).to("cpu"), other = std::get<Array>(b.at(key)).to("cpu");
+      REQUIRE(array.shape() == other.shape());
       // Bit by bit.
-      CHECK(std::memcmp(array->bytes(), other.bytes(), array->nbytes()) == 0);
+      CHECK(std::memcmp(array.bytes(), other.bytes(), array.nbytes()) == 0);
     } else {
       REQUIRE(b.at(key).index() == value.index());
       if (const auto* text = std::get_if<std::string>(&value)) CHECK(*text == std::get<std::string>(b.at(key)));

@@ -96,6 +96,6 @@ TEST_CASE("marks of axes are round numbers inside the range", "[svg]") {
     CHECK((mantissa == Approx(1) || mantissa == Approx(2) || mantissa == Approx(5)));
   }
   CHECK(nice_ticks(0.9, 3.1, 9, true).step == 1);
-  CHECK(training::detail::tick_labels({0, 0.05, 4}) == std::vector<std::string>{"0.00", "0.05", "0.10", "0.15"});
-  CHECK(training::detail::tick_labels({-2e6, 1e6, 3}) == std::vector<std::string>{"-2e6", "-1e6", "0"});
+  CHECK(dnn::training::detail::tick_labels({0, 0.05, 4}) == std::vector<std::string>{"0.00", "0.05", "0.10", "0.15"});
+  CHECK(dnn::training::detail::tick_labels({-2e6, 1e6, 3}) == std::vector<std::string>{"-2e6", "-1e6", "0"});
 }
