@@ -44,7 +44,7 @@ std::string bytes(std::initializer_list<int> values) {
 
 }  // namespace
 
-TEST_CASE("npy: what is written reads back, in every dtype and odd shapes", "[npy]") {
+TEST_CASE("npy: what is written reads back, in every dtype and odd shapes", "[npy][host]") {
   for (const DType dtype :
        {DType::float32, DType::float64, DType::float16, DType::int32, DType::int64, DType::uint8, DType::boolean}) {
     for (const Shape& shape :
@@ -55,7 +55,7 @@ TEST_CASE("npy: what is written reads back, in every dtype and odd shapes", "[np
   }
 }
 
-TEST_CASE("npy: headers are NumPy 1.24's, byte for byte", "[npy]") {
+TEST_CASE("npy: headers are NumPy 1.24's, byte for byte", "[npy][host]") {
   const std::string header = npy_header(zeros({2, 3}));
   CHECK(header.size() == 128);
   CHECK(header.substr(0, 10) == std::string("\x93NUMPY\1\0v\0", 10));
@@ -72,7 +72,7 @@ TEST_CASE("npy: headers are NumPy 1.24's, byte for byte", "[npy]") {
   }
 }
 
-TEST_CASE("npy: None is the 150 bytes that NumPy pickles", "[npy]") {
+TEST_CASE("npy: None is the 150 bytes that NumPy pickles", "[npy][host]") {
   const std::string file = npy_of_none();
   CHECK(file.size() == 128 + 150);
   CHECK_THAT(file, ContainsSubstring("'descr': '|O', 'fortran_order': False, 'shape': (), }"));
@@ -83,7 +83,7 @@ TEST_CASE("npy: None is the 150 bytes that NumPy pickles", "[npy]") {
   CHECK_THROWS_WITH(parse(npy(dictionary("|O", "(2,)"), "")), ContainsSubstring("only None"));
 }
 
-TEST_CASE("npy: texts are UTF-32 inside and UTF-8 outside", "[npy]") {
+TEST_CASE("npy: texts are UTF-32 inside and UTF-8 outside", "[npy][host]") {
   for (const std::string text :
        {"", "a", "[{\"main/loss\": 1.5}]", "h\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", "two\nlines"}) {
     CHECK(std::get<std::string>(parse(npy_of_text(text))) == text);
@@ -101,7 +101,7 @@ TEST_CASE("npy: texts are UTF-32 inside and UTF-8 outside", "[npy]") {
   }
 }
 
-TEST_CASE("npy: both byte orders and both element orders", "[npy]") {
+TEST_CASE("npy: both byte orders and both element orders", "[npy][host]") {
   CHECK(same(parse_array(">i4", "(2,)", bytes({0, 0, 1, 2, 0xff, 0xff, 0xff, 0xfe})), array({258, -2})));
   CHECK(same(parse_array(">f8", "()", bytes({0x3f, 0xf8, 0, 0, 0, 0, 0, 0})), scalar(1.5)));
   CHECK(same(parse_array(">f2", "(1,)", bytes({0x3c, 0x00})), ones({1}, DType::float16)));
@@ -115,7 +115,7 @@ TEST_CASE("npy: both byte orders and both element orders", "[npy]") {
   CHECK(parse_array("<f4", "()", bytes({0, 0, 0x80, 0x3f}), true).item<float>() == 1.f);
 }
 
-TEST_CASE("npy: other widths become the next dtype that holds every value", "[npy]") {
+TEST_CASE("npy: other widths become the next dtype that holds every value", "[npy][host]") {
   CHECK(same(parse_array("|i1", "(2,)", bytes({0xff, 0x7f})), array({-1, 127})));
   CHECK(same(parse_array("<i2", "(2,)", bytes({0xff, 0xff, 0xff, 0x7f})), array({-1, 32767})));
   CHECK(same(parse_array("<u2", "(2,)", bytes({0xff, 0xff, 1, 0})), array({65535, 1})));
@@ -127,7 +127,7 @@ TEST_CASE("npy: other widths become the next dtype that holds every value", "[np
   CHECK(same(parse_array("|b1", "(3,)", bytes({0, 2, 255})), array({false, true, true})));
 }
 
-TEST_CASE("npy: versions 2 and 3, any spacing, order and quotes", "[npy]") {
+TEST_CASE("npy: versions 2 and 3, any spacing, order and quotes", "[npy][host]") {
   const Array expected = array<std::uint8_t>({1, 2});
   for (const int version : {1, 2, 3})
     CHECK(same(parse_array(npy(dictionary("|u1", "(2,)"), "\1\2", version)), expected));
@@ -136,7 +136,7 @@ TEST_CASE("npy: versions 2 and 3, any spacing, order and quotes", "[npy]") {
              expected));
 }
 
-TEST_CASE("npy: malformed files are named errors", "[npy]") {
+TEST_CASE("npy: malformed files are named errors", "[npy][host]") {
   const auto rejected = [](const std::string& file, std::string_view reason) {
     CHECK_THROWS_AS(parse(file), FileError);
     CHECK_THROWS_WITH(parse(file), ContainsSubstring("test.npy") && ContainsSubstring(std::string(reason)));

@@ -65,7 +65,8 @@ inline void expect_copyable(const Array& stored, const Shape& shape, DType dtype
 inline void copy_to(Array& target, const Array& stored, std::string_view where) {
   expect_copyable(stored, target.shape(), target.dtype(), where);
   if (stored.shape() == target.shape()) return target.assign(stored.to(target.device()));
-  const UsingDevice host(Device{});
+  const UsingDevice here(Device{});
+  const Array host = stored.to(Device{});
   Array broadcast(target.shape(), stored.dtype(), Device{});
   const auto own = strides_of(stored.shape());
   kernels::Strides strides{};
@@ -73,7 +74,7 @@ inline void copy_to(Array& target, const Array& stored, std::string_view where) 
     const int from = stored.ndim() - i, to = target.ndim() - i;
     strides[static_cast<std::size_t>(to)] = stored.shape()[from] == 1 ? 0 : own[static_cast<std::size_t>(from)];
   }
-  kernels::copy_strided(broadcast.bytes(), strides_of(target.shape()), stored.bytes(), strides, target.shape(),
+  kernels::copy_strided(broadcast.bytes(), strides_of(target.shape()), host.bytes(), strides, target.shape(),
                         itemsize(stored.dtype()));
   target.assign(broadcast.to(target.device()));
 }
