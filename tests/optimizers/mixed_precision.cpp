@@ -15,15 +15,15 @@ using namespace dnn;
 
 namespace {
 
-struct Model : Chain<Model> {
+struct Weights : Chain<Weights> {
   dnn::Parameter W;
 
   Variable operator()() { return times(1); }
   Variable times(double factor) { return sum(W * factor); }
 };
 
-Model model_of(const Array& W) {
-  Model model;
+Weights model_of(const Array& W) {
+  Weights model;
   model.W = dnn::Parameter(W);
   return model;
 }
@@ -34,7 +34,7 @@ double first(const Array& a) { return a.to("cpu").to(float64).at<double>(0); }
 
 TEST_CASE("use_fp32_update: small steps add up", "[mixed_precision]") {
   for (const DType dtype : {DType::float16, DType::bfloat16}) {
-    Model narrow = model_of(half({1, 2}).to(dtype)), wide = model_of(half({1, 2}).to(dtype));
+    Weights narrow = model_of(half({1, 2}).to(dtype)), wide = model_of(half({1, 2}).to(dtype));
     optimizers::SGD a{{.lr = 1e-4}}, b{{.lr = 1e-4}};
     a.setup(narrow);
     b.setup(wide).use_fp32_update();
@@ -51,7 +51,7 @@ TEST_CASE("use_fp32_update: small steps add up", "[mixed_precision]") {
 }
 
 TEST_CASE("use_fp32_update: states are float32, and other parameters stay as they are", "[mixed_precision]") {
-  Model narrow = model_of(half({1})), single = model_of(array({1.f}));
+  Weights narrow = model_of(half({1})), single = model_of(array({1.f}));
   optimizers::Adam a, b;
   a.setup(narrow).use_fp32_update();
   b.setup(single).use_fp32_update();
@@ -64,7 +64,7 @@ TEST_CASE("use_fp32_update: states are float32, and other parameters stay as the
 }
 
 TEST_CASE("loss_scaling: gradients too small for float16 arrive", "[mixed_precision]") {
-  Model lost = model_of(half({1})), kept = model_of(half({1}));
+  Weights lost = model_of(half({1})), kept = model_of(half({1}));
   optimizers::SGD a{{.lr = 1e7}}, b{{.lr = 1e7}};
   a.setup(lost).use_fp32_update();
   b.setup(kept).use_fp32_update();
@@ -79,7 +79,7 @@ TEST_CASE("loss_scaling: gradients too small for float16 arrive", "[mixed_precis
 }
 
 TEST_CASE("loss_scaling: hooks see the gradient itself", "[mixed_precision]") {
-  Model model = model_of(array({1.f}));
+  Weights model = model_of(array({1.f}));
   optimizers::SGD optimizer{{.lr = 0.5}};
   optimizer.setup(model);
   optimizer.loss_scaling({.scale = 128});
@@ -94,7 +94,7 @@ TEST_CASE("loss_scaling: hooks see the gradient itself", "[mixed_precision]") {
 }
 
 TEST_CASE("loss_scaling: the scale grows until it is too large, as Chainer's", "[mixed_precision]") {
-  Model model = model_of(half({1, 1}));
+  Weights model = model_of(half({1, 1}));
   optimizers::MomentumSGD optimizer{{.lr = 0}};
   optimizer.setup(model).use_fp32_update();
   optimizer.loss_scaling({.interval = 10});
@@ -112,7 +112,7 @@ TEST_CASE("loss_scaling: the scale grows until it is too large, as Chainer's", "
 }
 
 TEST_CASE("loss_scaling: an overflow changes neither parameters nor states", "[mixed_precision]") {
-  Model model = model_of(half({1, -2}));
+  Weights model = model_of(half({1, -2}));
   optimizers::Adam optimizer;
   optimizer.setup(model).use_fp32_update();
   optimizer.loss_scaling();
@@ -136,15 +136,15 @@ TEST_CASE("loss_scaling: an overflow changes neither parameters nor states", "[m
 }
 
 TEST_CASE("mixed precision goes on from a snapshot bit by bit", "[mixed_precision]") {
-  const auto make = [](Model& model, optimizers::Adam& optimizer) {
+  const auto make = [](Weights& model, optimizers::Adam& optimizer) {
     optimizer.setup(model).use_fp32_update();
     optimizer.loss_scaling();
   };
-  Model model = model_of(half({1, -2})), resumed = model_of(half({0, 0}));
+  Weights model = model_of(half({1, -2})), resumed = model_of(half({0, 0}));
   optimizers::Adam optimizer, other;
   make(model, optimizer);
   make(resumed, other);
-  const auto train = [](Model& m, optimizers::Adam& o) {
+  const auto train = [](Weights& m, optimizers::Adam& o) {
     for (int i = 0; i < 5; ++i) o.update([&] { return sum(m.W * m.W) * 3; });
   };
   train(model, optimizer);
@@ -158,7 +158,7 @@ TEST_CASE("mixed precision goes on from a snapshot bit by bit", "[mixed_precisio
 }
 
 TEST_CASE("loss_scaling refuses what cannot be", "[mixed_precision]") {
-  Model model = model_of(half({1, 2}));
+  Weights model = model_of(half({1, 2}));
   optimizers::SGD optimizer;
   optimizer.setup(model);
   CHECK_THROWS_AS(optimizer.loss_scaling({.interval = 0}), ArgumentError);

@@ -237,7 +237,7 @@ class Array {
       throw DTypeError("[array] elements are ", dtype_, ", accessed as ", dtype_of<T>());
     }
   }
-  std::int64_t row_bytes() const noexcept { return size() == 0 ? 0 : static_cast<std::int64_t>(nbytes()) / shape_[0]; }
+  std::int64_t row_bytes() const { return size() == 0 ? 0 : static_cast<std::int64_t>(nbytes()) / shape_[0]; }
   std::int64_t flat_index(std::initializer_list<std::int64_t> index) const {
     if (static_cast<int>(index.size()) != ndim()) {
       throw IndexError("[array] ", index.size(), " indices for an array of shape ", shape_);

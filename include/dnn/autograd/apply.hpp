@@ -116,7 +116,7 @@ DNN_NO_DEVIRTUALIZE inline Variables FunctionNode::apply_to(VariableRefs inputs,
     const bool wants = is_float(results[i].dtype());
     auto body = make_ref<detail::VariableBody>(std::move(results[i]), wants);
     body->node = make_ref<VariableNode>(body.get());
-    body->node->creator = i + 1 == results.size() ? std::move(self) : self;
+    body->node->creator = self;
     body->node->output_index = static_cast<int>(i);
     body->node->rank = rank + 1;
     outputs_.push_back(body->node.get());

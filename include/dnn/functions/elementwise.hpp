@@ -9,9 +9,9 @@
 ///     };
 ///     inline Variable tanh(const Variable& x) { return elementwise(nodes::Tanh{}, x); }
 ///
-/// `grad<I>(gy, inputs..., output)` is the gradient of input I. Given packs of numbers it is the fused kernel of the CPU,
-/// given single numbers that of the GPU (for which formulas are constexpr, the op's data plain numbers); given Variables
-/// it builds the graph of the second derivative. Values that `retain` does not name must not be used.
+/// `grad<I>(gy, inputs..., output)` is the gradient of input I. Given packs of numbers it is the fused kernel of the
+/// CPU, given single numbers that of the GPU (for which formulas are constexpr, the op's data plain numbers); given
+/// Variables it builds the graph of the second derivative. Values that `retain` does not name must not be used.
 /// Operands broadcast; the gradient of a broadcast operand is summed back to its shape. Operands have one dtype, a
 /// float one unless the op declares `static constexpr bool integers = true`.
 ///

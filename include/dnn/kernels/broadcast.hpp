@@ -29,7 +29,7 @@ struct Collapsed {
   std::array<std::array<std::int64_t, max_ndim>, max_operands> strides{};
 };
 
-inline Collapsed collapse(const Shape& shape, std::span<const Operand> operands) noexcept {
+inline Collapsed collapse(const Shape& shape, std::span<const Operand> operands) {
   std::array<std::array<std::int64_t, max_ndim>, max_operands> strides{};
   for (std::size_t k = 0; k < operands.size(); ++k) {
     const Shape& own = *operands[k].shape;

@@ -26,7 +26,7 @@ struct CopyLoops {
 };
 
 /// Drops axes of size 1 and merges neighbours that both sides walk alike.
-inline CopyLoops copy_loops(const Shape& shape, const Strides& dst, const Strides& src) noexcept {
+inline CopyLoops copy_loops(const Shape& shape, const Strides& dst, const Strides& src) {
   CopyLoops out;
   for (int i = 0; i < shape.ndim(); ++i) {
     const auto a = static_cast<std::size_t>(i);

@@ -21,7 +21,7 @@ namespace detail {
 
 /// Where the masked axes of `shape` are reduced, and where the operands' elements are.
 inline MapReduceArguments map_reduce_arguments(void* out, DType out_dtype, const Shape& shape, unsigned mask,
-                                               std::span<const Operand> operands) noexcept {
+                                               std::span<const Operand> operands) {
   MapReduceArguments a;
   a.out = out;
   a.out_dtype = out_dtype;

@@ -22,7 +22,7 @@ struct PlacedGrid {
 
   PlacedGrid(const std::int64_t* where, std::int64_t n, std::int64_t place_step, const Shape& grid,
              const std::array<std::int64_t, max_ndim>& placed_strides,
-             const std::array<std::int64_t, max_ndim>& listed_strides) noexcept
+             const std::array<std::int64_t, max_ndim>& listed_strides)
       : places(where), count(n), step(place_step), size(grid.size()), ndim(grid.ndim()) {
     for (int i = 0; i < ndim; ++i) {
       sizes[i] = grid[i];

@@ -253,7 +253,8 @@ inline void deallocate_host(void* memory, std::size_t bytes) noexcept {
 /// that it sees who uses them too late.)
 struct Pooled {
 #if !DNN_ADDRESS_SANITIZER
-  static void* operator new(std::size_t bytes) {
+  // The sized delete below is its counterpart, which the check does not know.
+  static void* operator new(std::size_t bytes) {  // NOLINT(misc-new-delete-overloads)
     return detail::ThreadCache<detail::graph_pool>::current().allocate(bytes);
   }
   static void operator delete(void* memory, std::size_t bytes) noexcept {

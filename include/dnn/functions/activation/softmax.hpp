@@ -104,7 +104,7 @@ struct SoftmaxLine {
 
 /// An axis of a shape: how many elements are before, along and behind it.
 struct SoftmaxAxis {
-  SoftmaxAxis(const Shape& shape, int axis) noexcept
+  SoftmaxAxis(const Shape& shape, int axis)
       : outer(shape.slice(0, axis).size()), length(shape[axis]), inner(shape.slice(axis + 1, shape.ndim()).size()) {}
   std::int64_t outer, length, inner;
 };

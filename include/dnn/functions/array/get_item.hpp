@@ -128,7 +128,7 @@ struct Selection {
   }
 
   /// True when the selected elements lie one after the other in the source, from `base` on.
-  bool is_contiguous() const noexcept {
+  bool is_contiguous() const {
     if (places_shape.ndim() != 0 || !places.empty()) return false;
     const auto strides = strides_of(grid);
     for (int i = 0; i < grid.ndim(); ++i) {

@@ -80,8 +80,7 @@ struct MatMul final : FunctionNode {
  private:
   /// The distances between the matrices, of `size` elements, of an operand whose leading axes `own` broadcast to
   /// `count` axes.
-  static void set_strides(kernels::BatchAxes::Strides& strides, int count, const Shape& own,
-                          std::int64_t size) noexcept {
+  static void set_strides(kernels::BatchAxes::Strides& strides, int count, const Shape& own, std::int64_t size) {
     for (int axis = own.ndim() - 1; axis >= 0; size *= own[axis--]) {
       if (own[axis] != 1) strides[count - own.ndim() + axis] = size;
     }

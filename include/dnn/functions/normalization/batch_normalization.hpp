@@ -58,7 +58,7 @@ class NormalizationNode : public FunctionNode {
   }
 
  protected:
-  ChannelView view(const Shape& x) const noexcept {
+  ChannelView view(const Shape& x) const {
     ChannelView v{1, 1, 1};
     bool seen = false;
     for (int i = 0; i < x.ndim(); ++i) {

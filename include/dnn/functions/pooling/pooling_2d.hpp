@@ -74,7 +74,7 @@ class PoolingNode : public FunctionNode {
   }
 
  protected:
-  static std::int64_t planes(const Array& x) noexcept { return x.shape()[0] * x.shape()[1]; }
+  static std::int64_t planes(const Array& x) { return x.shape()[0] * x.shape()[1]; }
   /// An array with a value for each place of the windows, or for each pixel, of the planes of x.
   Array places_for(const Array& x) const { return resized(x, window_.out_h, window_.out_w); }
   Array pixels_for(const Array& x) const { return resized(x, window_.h, window_.w); }

@@ -1,6 +1,10 @@
 /// The GPU's half of kernels/map_reduce.hpp: a block for each output, in a fixed order.
 #pragma once
 
+#include "dnn/core/abi.hpp"
+
+#if DNN_CUDA
+
 #include <algorithm>
 #include <cstdint>
 
@@ -38,3 +42,5 @@ void map_reduce(const Op& op, const MapReduceArguments& a) {
 }
 
 }  // namespace dnn::inline DNN_ABI::kernels::gpu
+
+#endif
