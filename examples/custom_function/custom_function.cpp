@@ -15,11 +15,11 @@ struct Silu {
   static constexpr Retain retain = Retain::inputs;
 
   template <class V>
-  V forward(V x) const {
+  constexpr V forward(V x) const {
     return x / (1 + exp(-x));
   }
   template <int I, class V>
-  V grad(V gy, V x, V) const {
+  constexpr V grad(V gy, V x, V) const {
     V s = 1 / (1 + exp(-x));
     return gy * s * (1 + x * (1 - s));
   }
