@@ -1,6 +1,7 @@
 #include "dnn/functions/math/arithmetic.hpp"
 
 #include "catch.hpp"
+#include "dnn/array/factories.hpp"
 
 using namespace dnn;
 
