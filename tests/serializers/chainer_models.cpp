@@ -40,6 +40,10 @@ std::optional<std::filesystem::path> chainer_file(std::string_view name) {
 const Array& array_of(const Dictionary& dictionary, std::string_view key) {
   return std::get<Array>(dictionary.find(key)->second);
 }
+/// Where the models of these tests are.
+Array input_of(const Dictionary& dictionary, std::string_view key) {
+  return array_of(dictionary, key).to(current_device());
+}
 
 }  // namespace
 
@@ -52,14 +56,14 @@ TEST_CASE("Chainer's MLP gives Chainer's outputs", "[npz][chainer]") {
     load_npz(*file, model);
     CHECK(model.predictor.l1.W.shape() == Shape{100, 784});
     const auto test = using_train(false);
-    const Variable loss = model(array_of(io, "x"), array_of(io, "t"));
+    const Variable loss = model(input_of(io, "x"), input_of(io, "t"));
     CHECK(allclose(model.y.array(), array_of(io, "y"), 1e-5, 1e-6));
     CHECK(allclose(loss.array(), array_of(io, "loss"), 1e-5, 1e-6));
     CHECK(array_equal(model.accuracy.array(), array_of(io, "accuracy")));
 
     MLP predictor;
     load_npz(*file, predictor, {.path = "predictor/"});
-    CHECK(array_equal(predictor(array_of(io, "x")).array(), model.y.array()));
+    CHECK(array_equal(predictor(input_of(io, "x")).array(), model.y.array()));
   }
 }
 
@@ -73,7 +77,7 @@ TEST_CASE("Chainer's CNN and its Adam go on as in Chainer", "[npz][chainer]") {
     load_npz(*model_file, model);
     {
       const auto test = using_train(false);
-      const Variable loss = model(array_of(io, "x"), array_of(io, "t"));
+      const Variable loss = model(input_of(io, "x"), input_of(io, "t"));
       CHECK(allclose(model.y.array(), array_of(io, "y"), 1e-5, 1e-6));
       CHECK(allclose(loss.array(), array_of(io, "loss"), 1e-5, 1e-6));
     }
@@ -94,7 +98,7 @@ TEST_CASE("Chainer's CNN and its Adam go on as in Chainer", "[npz][chainer]") {
     same(to_dictionary(model), load_npz(*model_file));
     same(to_dictionary(optimizer), load_npz(optimizer_file));
 
-    optimizer.update(model, array_of(io, "next_x"), array_of(io, "next_t"));
+    optimizer.update(model, input_of(io, "next_x"), input_of(io, "next_t"));
     for (const auto& [key, value] : to_dictionary(model)) {
       INFO(key);
       // Batch normalization cancels the bias before it: its gradient is rounding noise, which Adam scales up to steps

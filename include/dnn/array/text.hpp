@@ -246,7 +246,7 @@ class ArrayText {
         if (i + 1 < length) out += between;
       }
     }
-    return "[" + out.substr(indent.size()) + "]";
+    return concat("[", out.substr(indent.size()), "]");
   }
 
   Array array_;
