@@ -159,8 +159,8 @@ TEST_CASE("StandardUpdater captures", "[captured_step]") {
   model.to_device(device);
   optimizers::SGD optimizer;
   optimizer.setup(model);
-  const Batch all = batch_of(20, 1);
-  iterators::SerialIterator iterator(datasets::TupleDataset(all[0], all[1]), 4);
+  const Batch examples = batch_of(20, 1);
+  iterators::SerialIterator iterator(datasets::TupleDataset(examples[0], examples[1]), 4);
   StandardUpdater updater{iterator, optimizer, model, {.device = device, .capture = true}};
   CHECK(updater.captured_step() == nullptr);
   for (int i = 0; i < 7; ++i) updater.update();

@@ -51,9 +51,9 @@ TEST_CASE("GPU: updates of many arrays in batches agree with the CPU's", "[gpu]"
             }
           }
           batch.flush();
-          std::vector<Variable> all;
-          for (const auto& array : p) all.emplace_back(array);
-          return concat(std::span<const Variable>(all), 0).array();
+          std::vector<Variable> parts;
+          for (const auto& array : p) parts.emplace_back(array);
+          return concat(std::span<const Variable>(parts), 0).array();
         },
         tolerance, tolerance);
   }

@@ -224,7 +224,7 @@ DNN_KERNEL void convolve_directly(const WeightOperand<T> weights, const SeenOper
 template <class T>
 DNN_KERNEL void convolve_weights_directly(const ImageOperand<T> gy, const SeenOperand<T, true> seen,
                                           const Output<T> out, const Divisor rows, const Divisor columns,
-                                          const Index32 depth, const BatchAxes batch) {
+                                          const int depth, const BatchAxes batch) {
   using Sum = typename Output<T>::Sum;
   const auto [row_of_all, j] = columns.divide(blockIdx.x);
   const auto [group, i] = rows.divide(row_of_all);
@@ -232,7 +232,7 @@ DNN_KERNEL void convolve_weights_directly(const ImageOperand<T> gy, const SeenOp
   const typename SeenOperand<T, true>::template Rows<1, 1> cell(seen,
                                                                 seen.data + batch.offset(group, seen.batch_strides), j);
   Sum sum = 0;
-  for (Index32 p = threadIdx.x; p < depth; p += blockDim.x) {
+  for (int p = static_cast<int>(threadIdx.x); p < depth; p += static_cast<int>(blockDim.x)) {
     const auto pixel = cell.find(0, seen.depth(p, depth));
     if (pixel.valid) sum += cast_scalar<Sum>(*pixel.at) * cast_scalar<Sum>(*row.find(0, gy.depth(p, depth)).at);
   }
@@ -448,7 +448,7 @@ void convolution_2d_weights(const Convolution2D& all, const T* x, const T* gy, T
     if (m > thin || n > few) return multiply(op, left, seen, out, m, n, depth, batch);
     constexpr int threads = 256;
     cuda::launch(op, convolve_weights_directly<T>, {static_cast<unsigned>(c.weights()), threads}, left, seen, out,
-                 Divisor(m), Divisor(n), static_cast<Index32>(depth), batch);
+                 Divisor(m), Divisor(n), static_cast<int>(depth), batch);
   });
 }
 
