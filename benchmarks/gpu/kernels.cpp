@@ -45,7 +45,7 @@ DNN_KERNEL void tensor_core_roof(float* out, int repeats) {
   const std::uint32_t a[4] = {threadIdx.x, 1, 2, 3};
   for (int r = 0; r < repeats; ++r) {
     DNN_UNROLL
-    for (int i = 0; i < 8; ++i) cuda::multiply_fragments<E>(d[i], a, threadIdx.x, 7);
+    for (int i = 0; i < 8; ++i) cu::multiply_fragments<E>(d[i], a, threadIdx.x, 7);
   }
   float sum = 0;
   for (int i = 0; i < 8; ++i) sum += d[i][0] + d[i][1] + d[i][2] + d[i][3];
@@ -55,28 +55,27 @@ DNN_KERNEL void tensor_core_roof(float* out, int repeats) {
 void roofs() {
   const std::int64_t bytes = measure::smoke ? 1 << 16 : 1 << 29;
   const Array from = zeros({bytes / 4}), to = zeros({bytes / 4});
-  report(
-      "roof", "copy", milliseconds([&] {
-        cuda::check(cudaMemcpyAsync(const_cast<float*>(to.data<float>()), from.data<float>(),
-                                    static_cast<std::size_t>(bytes), cudaMemcpyDeviceToDevice, cuda::current_stream()));
-      }),
-      2.0 * static_cast<double>(bytes), "B");
+  report("roof", "copy", milliseconds([&] {
+           cu::check(cudaMemcpyAsync(const_cast<float*>(to.data<float>()), from.data<float>(),
+                                     static_cast<std::size_t>(bytes), cudaMemcpyDeviceToDevice, cu::current_stream()));
+         }),
+         2.0 * static_cast<double>(bytes), "B");
   const int repeats = measure::smoke ? 2 : 4096;
-  const unsigned blocks = static_cast<unsigned>(cuda::multiprocessor_count()) * (measure::smoke ? 1 : 8), threads = 256;
+  const unsigned blocks = static_cast<unsigned>(cu::multiprocessor_count()) * (measure::smoke ? 1 : 8), threads = 256;
   Array sums = zeros({std::int64_t{blocks} * threads});
   const double work = static_cast<double>(blocks) * threads * repeats;
   float* const out = sums.data<float>();
   report("roof", "multiply-add float32", milliseconds([&] {
-           cuda::launch("roof", multiply_add_roof, {blocks, threads}, out, repeats);
+           cu::launch("roof", multiply_add_roof, {blocks, threads}, out, repeats);
          }),
          work * 16 * 2, "FLOP");
   const double warps = work / 32;
   report("roof", "mma.sync tf32", milliseconds([&] {
-           cuda::launch("roof", tensor_core_roof<float>, {blocks, threads}, out, repeats);
+           cu::launch("roof", tensor_core_roof<float>, {blocks, threads}, out, repeats);
          }),
          warps * 8 * 2 * 16 * 8 * 8, "FLOP");
   report("roof", "mma.sync bfloat16", milliseconds([&] {
-           cuda::launch("roof", tensor_core_roof<bfloat16>, {blocks, threads}, out, repeats);
+           cu::launch("roof", tensor_core_roof<bfloat16>, {blocks, threads}, out, repeats);
          }),
          warps * 8 * 2 * 16 * 8 * 16, "FLOP");
 }
@@ -280,7 +279,7 @@ void memory_bound() {
   std::size_t scratch_bytes = 0;
   Array total = zeros({1});
   const auto run = [&](void* scratch) {
-    cub_sum(scratch, scratch_bytes, x.data<float>(), total.data<float>(), x.size(), cuda::current_stream());
+    cub_sum(scratch, scratch_bytes, x.data<float>(), total.data<float>(), x.size(), cu::current_stream());
   };
   run(nullptr);
   Array scratch({static_cast<std::int64_t>(scratch_bytes)}, uint8);

@@ -22,10 +22,10 @@ inline bool smoke = false;
 template <class Work>
 double milliseconds(Work work) {
   const auto time = [&](int repeats) {
-    cuda::Event begin(true), end(true);
-    begin.record(cuda::current_stream());
+    cu::Event begin(true), end(true);
+    begin.record(cu::current_stream());
     for (int i = 0; i < repeats; ++i) work();
-    end.record(cuda::current_stream());
+    end.record(cu::current_stream());
     end.synchronize();
     return static_cast<double>(end.since(begin)) / repeats;
   };

@@ -21,8 +21,8 @@ void train(const std::string& name, Model model, const Shape& shape) {
   const auto step = [&] { models::training_step(model, adam, x, t); };
   measure::report("dnn", name, measure::milliseconds(step), 1, "steps");
   try {
-    cuda::Stream stream;
-    cuda::Graph graph(stream, step);
+    cu::Stream stream;
+    cu::Graph graph(stream, step);
     measure::report("dnn, graph", name, measure::milliseconds([&] { graph.launch(); }), 1, "steps");
   } catch (const std::exception& error) {
     measure::skipped("dnn, graph", name, error.what());

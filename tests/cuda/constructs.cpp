@@ -16,51 +16,51 @@ using namespace dnn;
 namespace {
 
 #if DNN_EMULATED
-#define EVERY_SCHEDULE const cuda::host::UsingSchedule schedule(GENERATE("forward", "reverse", "random:1", "random:2"))
+#define EVERY_SCHEDULE const cu::host::UsingSchedule schedule(GENERATE("forward", "reverse", "random:1", "random:2"))
 #else
 #define EVERY_SCHEDULE static_cast<void>(0)
 #endif
 
 /// The n numbers that a kernel of one or more blocks writes.
 template <class T, class... P>
-std::vector<T> run_construct(void (*kernel)(T*, P...), int n, const cuda::LaunchShape& shape, P... parameters) {
+std::vector<T> run_construct(void (*kernel)(T*, P...), int n, const cu::LaunchShape& shape, P... parameters) {
   const auto device = using_device("cuda:0");
   Array out({n}, dtype_of<T>());
-  cuda::check(cudaMemsetAsync(out.bytes(), 0, out.nbytes(), cuda::current_stream()));
-  cuda::launch("construct", kernel, shape, out.data<T>(), parameters...);
+  cu::check(cudaMemsetAsync(out.bytes(), 0, out.nbytes(), cu::current_stream()));
+  cu::launch("construct", kernel, shape, out.data<T>(), parameters...);
   const Array host = out.to("cpu");
   return {host.span<T>().begin(), host.span<T>().end()};
 }
 
 template <class T>
 DNN_KERNEL void shuffles(T* out) {
-  const int i = cuda::thread_rank();
+  const int i = cu::thread_rank();
   const T own = T(i);
-  out[i] = cuda::shuffle(own, 3);
-  out[64 + i] = cuda::shuffle_xor(own, 5);
-  out[128 + i] = cuda::shuffle_up(own, 2);
-  out[192 + i] = cuda::shuffle_down(own, 2);
-  out[256 + i] = cuda::shuffle(own, 1, 8);
-  out[320 + i] = cuda::shuffle_down(own, 3, 8);
-  out[384 + i] = cuda::warp_reduce<8>(own, [](T a, T b) { return a + b; });
+  out[i] = cu::shuffle(own, 3);
+  out[64 + i] = cu::shuffle_xor(own, 5);
+  out[128 + i] = cu::shuffle_up(own, 2);
+  out[192 + i] = cu::shuffle_down(own, 2);
+  out[256 + i] = cu::shuffle(own, 1, 8);
+  out[320 + i] = cu::shuffle_down(own, 3, 8);
+  out[384 + i] = cu::warp_reduce<8>(own, [](T a, T b) { return a + b; });
 }
 
 template <class T>
 DNN_KERNEL void votes(T* out) {
-  const int i = cuda::thread_rank();
-  const unsigned odd = cuda::ballot(i % 2 == 1);
-  const bool any = cuda::any(i == 40), all = cuda::all(i >= 32);
+  const int i = cu::thread_rank();
+  const unsigned odd = cu::ballot(i % 2 == 1);
+  const bool any = cu::any(i == 40), all = cu::all(i >= 32);
   // Halves of a warp that go separate ways.
   unsigned half = 0;
-  if (cuda::lane() < 16) half = cuda::ballot(true, 0x0000ffffu);
-  else half = cuda::ballot(false, 0xffff0000u);
-  cuda::sync_warp();
+  if (cu::lane() < 16) half = cu::ballot(true, 0x0000ffffu);
+  else half = cu::ballot(false, 0xffff0000u);
+  cu::sync_warp();
   out[i] = T((odd == 0xaaaaaaaau) + 2 * any + 4 * all + 8 * (half == 0xffffu));
 }
 
 template <class T>
 DNN_KERNEL void barriers_that_count(T* out) {
-  const int i = cuda::thread_rank();
+  const int i = cu::thread_rank();
   const int count = __syncthreads_count(i < 10), any = __syncthreads_or(i == 5), all = __syncthreads_and(i < 64);
   const int none = __syncthreads_or(0), not_all = __syncthreads_and(i > 0);
   out[i] = T(count + 100 * any + 1000 * all + 10000 * none + 20000 * not_all);
@@ -68,7 +68,7 @@ DNN_KERNEL void barriers_that_count(T* out) {
 
 template <class T>
 DNN_KERNEL void atomics(T* out) {
-  const int i = cuda::thread_rank();
+  const int i = cu::thread_rank();
   atomicAdd(out + 0, 2);
   atomicMax(out + 1, i);
   atomicMin(out + 2, -i);
@@ -86,7 +86,7 @@ DNN_KERNEL void atomics(T* out) {
 template <class T>
 DNN_KERNEL void many_dimensions(T* out) {
   const int block = static_cast<int>(blockIdx.x + gridDim.x * (blockIdx.y + gridDim.y * blockIdx.z));
-  out[block * cuda::block_threads() + cuda::thread_rank()] =
+  out[block * cu::block_threads() + cu::thread_rank()] =
       T(static_cast<int>(threadIdx.x + 10 * threadIdx.y + 100 * threadIdx.z + 1000 * blockIdx.x + 10000 * blockIdx.y) +
         100000 * static_cast<int>(blockIdx.z));
 }
@@ -103,10 +103,10 @@ DNN_KERNEL void much_shared_memory(T* out, int n) {
 
 template <class T>
 DNN_KERNEL void reduces(T* out) {
-  const int i = cuda::thread_rank();
+  const int i = cu::thread_rank();
   const auto sum = [](T a, T b) { return a + b; };
-  const T once = cuda::block_reduce(T(i), sum, T(0));
-  const T again = cuda::block_reduce(once, sum, T(0));
+  const T once = cu::block_reduce(T(i), sum, T(0));
+  const T again = cu::block_reduce(once, sum, T(0));
   out[i] = once + again;
 }
 
@@ -185,7 +185,7 @@ TEST_CASE("a block adds up, twice in a row", "[cuda]") {
 #if DNN_EMULATED
 
 TEST_CASE("schedules have names", "[cuda]") {
-  using cuda::host::Schedule;
+  using cu::host::Schedule;
   CHECK(Schedule::from_name("random:7").order == Schedule::Order::random);
   CHECK(Schedule::from_name("random:7").state != Schedule::from_name("random:8").state);
   for (const char* name : {"", "backward", "random", "random:", "random:x", "random:1x"}) {
@@ -196,17 +196,17 @@ TEST_CASE("schedules have names", "[cuda]") {
 TEST_CASE("a recording follows events to other streams, which must come back", "[cuda]") {
   const auto device = using_device("cuda:0");
   Array x({64}, int32);
-  cuda::check(cudaMemsetAsync(x.bytes(), 0, x.nbytes(), nullptr));
-  cuda::synchronize();
-  cuda::Stream origin, branch;
-  cuda::Event fork, join;
+  cu::check(cudaMemsetAsync(x.bytes(), 0, x.nbytes(), nullptr));
+  cu::synchronize();
+  cu::Stream origin, branch;
+  cu::Event fork, join;
   const auto record = [&](bool come_back) {
-    cuda::check(cudaStreamBeginCapture(origin.get(), cudaStreamCaptureModeRelaxed));
+    cu::check(cudaStreamBeginCapture(origin.get(), cudaStreamCaptureModeRelaxed));
     fork.record(origin.get());
     branch.wait(fork);
     {
-      const auto scope = cuda::using_stream(branch);
-      cuda::launch("votes", &votes<std::int32_t>, {1, 64}, x.data<std::int32_t>());
+      const auto scope = cu::using_stream(branch);
+      cu::launch("votes", &votes<std::int32_t>, {1, 64}, x.data<std::int32_t>());
     }
     join.record(branch.get());
     if (come_back) origin.wait(join);
@@ -215,8 +215,8 @@ TEST_CASE("a recording follows events to other streams, which must come back", "
     cudaGetLastError();
     if (graph) {
       cudaGraphExec_t executable = nullptr;
-      cuda::check(cudaGraphInstantiate(&executable, graph, 0));
-      cuda::check(cudaGraphLaunch(executable, origin.get()));
+      cu::check(cudaGraphInstantiate(&executable, graph, 0));
+      cu::check(cudaGraphLaunch(executable, origin.get()));
       origin.synchronize();
       cudaGraphExecDestroy(executable);
       cudaGraphDestroy(graph);

@@ -21,20 +21,20 @@ DNN_KERNEL void add_to(T* x, T amount, int n) {
 }
 void add(Array& x, float amount) {
   const int n = static_cast<int>(x.size());
-  cuda::launch("add", add_to<float>, {cuda::blocks_for(n, 64), 64}, x.data<float>(), amount, n);
+  cu::launch("add", add_to<float>, {cu::blocks_for(n, 64), 64}, x.data<float>(), amount, n);
 }
 
 }  // namespace
 
 TEST_CASE("a graph repeats what was recorded, which itself does nothing", "[graph]") {
   Array x = array({1.f, 2.f, 3.f}).to("cuda");
-  const cuda::Stream stream;
-  const cuda::Graph graph(stream, [&] {
-    CHECK(cuda::is_capturing());
+  const cu::Stream stream;
+  const cu::Graph graph(stream, [&] {
+    CHECK(cu::is_capturing());
     add(x, 1);
     add(x, 10);
   });
-  CHECK_FALSE(cuda::is_capturing());
+  CHECK_FALSE(cu::is_capturing());
   CHECK(array_equal(x.to("cpu"), array({1.f, 2.f, 3.f})));
   graph.launch();
   graph.launch();
@@ -44,17 +44,17 @@ TEST_CASE("a graph repeats what was recorded, which itself does nothing", "[grap
 
 TEST_CASE("an exception while recording leaves the stream as it was", "[graph]") {
   Array x = array({1.f}).to("cuda");
-  const cuda::Stream stream;
-  CHECK_THROWS_AS(cuda::Graph(stream,
-                              [&] {
-                                add(x, 1);
-                                throw std::runtime_error("no");
-                              }),
+  const cu::Stream stream;
+  CHECK_THROWS_AS(cu::Graph(stream,
+                            [&] {
+                              add(x, 1);
+                              throw std::runtime_error("no");
+                            }),
                   std::runtime_error);
-  CHECK_FALSE(cuda::is_capturing());
-  cuda::synchronize_stream();  // x is there
+  CHECK_FALSE(cu::is_capturing());
+  cu::synchronize_stream();  // x is there
   {
-    const auto scope = cuda::using_stream(stream);
+    const auto scope = cu::using_stream(stream);
     add(x, 2);
     CHECK(x.item<float>() == 3);
   }
@@ -63,12 +63,12 @@ TEST_CASE("an exception while recording leaves the stream as it was", "[graph]")
 TEST_CASE("what waits for the GPU or reads the host's memory is refused with a reason", "[graph]") {
   Array x = array({1.f}).to("cuda");
   const Array host = array({5.f}).to("cpu");
-  const cuda::Stream stream;
-  const auto record = [&](auto work) { cuda::Graph graph(stream, work); };
+  const cu::Stream stream;
+  const auto record = [&](auto work) { cu::Graph graph(stream, work); };
   using Catch::Matchers::ContainsSubstring;
   CHECK_THROWS_WITH(record([&] { x.item(); }), ContainsSubstring("cannot be recorded: the host reads"));
   CHECK_THROWS_WITH(record([&] { host.to("cuda"); }), ContainsSubstring("cannot be recorded: a copy of the host's"));
-  CHECK_THROWS_AS(record([&] { cuda::synchronize_stream(); }), CudaError);
+  CHECK_THROWS_AS(record([&] { cu::synchronize_stream(); }), CudaError);
   CHECK_THROWS_WITH(record([&] { record([] {}); }), ContainsSubstring("inside another"));
   add(x, 1);
   CHECK(x.item<float>() == 2);

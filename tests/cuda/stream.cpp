@@ -28,7 +28,7 @@ DNN_KERNEL void copy_elements(T* to, const T* from, int n) {
 constexpr int elements = 300;
 
 void add_one_to(Array& x) {
-  cuda::launch("add_one", add_one<float>, {cuda::blocks_for(elements, 128), 128}, x.data<float>(), elements);
+  cu::launch("add_one", add_one<float>, {cu::blocks_for(elements, 128), 128}, x.data<float>(), elements);
 }
 
 }  // namespace
@@ -36,14 +36,14 @@ void add_one_to(Array& x) {
 TEST_CASE("work on a stream is done in order when it is waited for", "[cuda]") {
   Array x = zeros({elements}).to("cuda:0");
   const auto device = using_device("cuda:0");
-  cuda::synchronize();
-  cuda::Stream stream;
+  cu::synchronize();
+  cu::Stream stream;
   {
-    const auto scope = cuda::using_stream(stream);
-    CHECK(cuda::current_stream() == stream.get());
+    const auto scope = cu::using_stream(stream);
+    CHECK(cu::current_stream() == stream.get());
     for (int i = 0; i < 5; ++i) add_one_to(x);
   }
-  CHECK(cuda::current_stream() == nullptr);
+  CHECK(cu::current_stream() == nullptr);
   stream.synchronize();
   const Array host = x.to("cpu");
   for (const float v : host.span<float>()) REQUIRE(v == 5);
@@ -52,20 +52,19 @@ TEST_CASE("work on a stream is done in order when it is waited for", "[cuda]") {
 TEST_CASE("events put streams in order", "[cuda]") {
   Array x = zeros({elements}).to("cuda:0"), y = zeros({elements}).to("cuda:0");
   const auto device = using_device("cuda:0");
-  cuda::synchronize();
-  cuda::Stream first, second;
-  cuda::Event done(true), later(true);
+  cu::synchronize();
+  cu::Stream first, second;
+  cu::Event done(true), later(true);
   {
-    const auto scope = cuda::using_stream(first);
+    const auto scope = cu::using_stream(first);
     add_one_to(x);
     done.record(first.get());
     add_one_to(x);
   }
   second.wait(done);
   {
-    const auto scope = cuda::using_stream(second);
-    cuda::launch("copy", copy_elements<float>, {cuda::blocks_for(elements, 64), 64}, y.data<float>(), x.data<float>(),
-                 1);
+    const auto scope = cu::using_stream(second);
+    cu::launch("copy", copy_elements<float>, {cu::blocks_for(elements, 64), 64}, y.data<float>(), x.data<float>(), 1);
     later.record(second.get());
   }
   later.synchronize();
@@ -79,8 +78,8 @@ TEST_CASE("events put streams in order", "[cuda]") {
 
 TEST_CASE("an event that nobody recorded is no obstacle", "[cuda]") {
   const auto device = using_device("cuda:0");
-  cuda::Stream stream;
-  const cuda::Event event;
+  cu::Stream stream;
+  const cu::Event event;
   CHECK(event.done());
   stream.wait(event);
   event.synchronize();
@@ -89,14 +88,14 @@ TEST_CASE("an event that nobody recorded is no obstacle", "[cuda]") {
 
 TEST_CASE("errors name the call, the operation and the place", "[cuda]") {
   const auto device = using_device("cuda:0");
-  const cuda::UsingOp op("an operation");
-  CHECK_THROWS_WITH(cuda::check(cudaErrorInvalidValue),
+  const cu::UsingOp op("an operation");
+  CHECK_THROWS_WITH(cu::check(cudaErrorInvalidValue),
                     ContainsSubstring("[an operation] cudaErrorInvalidValue") && ContainsSubstring("stream.cpp:"));
   Array x({elements});
-  CHECK_THROWS_WITH(cuda::launch("too_wide", add_one<float>, {1, 2048}, x.data<float>(), elements),
+  CHECK_THROWS_WITH(cu::launch("too_wide", add_one<float>, {1, 2048}, x.data<float>(), elements),
                     ContainsSubstring("[too_wide]"));
-  CHECK_NOTHROW(cuda::synchronize());
-  CHECK_NOTHROW(cuda::launch("nothing", add_one<float>, {0, 128}, x.data<float>(), 0));
+  CHECK_NOTHROW(cu::synchronize());
+  CHECK_NOTHROW(cu::launch("nothing", add_one<float>, {0, 128}, x.data<float>(), 0));
 }
 
 #if DNN_EMULATED
@@ -104,29 +103,29 @@ TEST_CASE("errors name the call, the operation and the place", "[cuda]") {
 TEST_CASE("work that nobody waited for is not seen", "[cuda]") {
   const Array x = ones({elements}).to("cuda:0");
   const auto device = using_device("cuda:0");
-  cuda::synchronize();
+  cu::synchronize();
   float* pinned = nullptr;
-  cuda::check(cudaMallocHost(reinterpret_cast<void**>(&pinned), x.nbytes()));
-  cuda::Stream stream;
-  cuda::check(cudaMemcpyAsync(pinned, x.bytes(), x.nbytes(), cudaMemcpyDeviceToHost, stream.get()));
+  cu::check(cudaMallocHost(reinterpret_cast<void**>(&pinned), x.nbytes()));
+  cu::Stream stream;
+  cu::check(cudaMemcpyAsync(pinned, x.bytes(), x.nbytes(), cudaMemcpyDeviceToHost, stream.get()));
   CHECK(std::isnan(pinned[0]));
   stream.synchronize();
   CHECK(pinned[0] == 1);
-  cuda::check(cudaFreeHost(pinned));
+  cu::check(cudaFreeHost(pinned));
 }
 
 TEST_CASE("streams that do not wait for each other show it", "[cuda]") {
   Array x = zeros({elements}).to("cuda:0"), y({elements}, float32, Device::from_name("cuda:0"));
   const auto device = using_device("cuda:0");
-  cuda::synchronize();
-  cuda::Stream writer, reader;
+  cu::synchronize();
+  cu::Stream writer, reader;
   {
-    const auto scope = cuda::using_stream(writer);
+    const auto scope = cu::using_stream(writer);
     add_one_to(x);
   }
   {
-    const auto scope = cuda::using_stream(reader);
-    cuda::launch("copy", copy_elements<float>, {3, 128}, y.data<float>(), x.data<float>(), elements);
+    const auto scope = cu::using_stream(reader);
+    cu::launch("copy", copy_elements<float>, {3, 128}, y.data<float>(), x.data<float>(), elements);
   }
   reader.synchronize();
   CHECK(y.to("cpu").at<float>(0) == 0);
@@ -137,11 +136,11 @@ TEST_CASE("streams that do not wait for each other show it", "[cuda]") {
 TEST_CASE("a stream that is polled gets done", "[cuda]") {
   Array x = zeros({elements}).to("cuda:0");
   const auto device = using_device("cuda:0");
-  cuda::synchronize();
-  cuda::Stream stream;
-  cuda::Event event;
+  cu::synchronize();
+  cu::Stream stream;
+  cu::Event event;
   {
-    const auto scope = cuda::using_stream(stream);
+    const auto scope = cu::using_stream(stream);
     add_one_to(x);
     add_one_to(x);
     event.record(stream.get());

@@ -8,16 +8,13 @@
 #include "catch.hpp"
 #include "dnn/array/factories.hpp"
 
-// Not `using namespace dnn`: what nvcc makes of Thrust's kernels says `cuda::std` and would find dnn::cuda.
-using dnn::Array, dnn::array_from, dnn::int64;
+using namespace dnn;
 
 namespace {
 
 struct PoolMemory {
-  void* allocate(std::size_t bytes) { return dnn::device_pool(0).allocate(bytes, dnn::cuda::current_stream()); }
-  void deallocate(void* block, std::size_t bytes) {
-    dnn::device_pool(0).deallocate(block, bytes, dnn::cuda::current_stream());
-  }
+  void* allocate(std::size_t bytes) { return device_pool(0).allocate(bytes, cu::current_stream()); }
+  void deallocate(void* block, std::size_t bytes) { device_pool(0).deallocate(block, bytes, cu::current_stream()); }
 };
 
 /// What `a` holds, on the host.
@@ -30,22 +27,22 @@ using Values = std::vector<std::int64_t>;
 
 }  // namespace
 
-TEST_CASE("cuda::sort_by_key is stable", "[thrust]") {
+TEST_CASE("cu::sort_by_key is stable", "[thrust]") {
   PoolMemory memory;
   Array keys = array_from(Values{3, -1, 3, 2, -1}).to("cuda"), places = array_from(Values{0, 1, 2, 3, 4}).to("cuda");
-  dnn::cuda::sort_by_key(keys.data<std::int64_t>(), places.data<std::int64_t>(), 5, memory);
+  cu::sort_by_key(keys.data<std::int64_t>(), places.data<std::int64_t>(), 5, memory);
   CHECK(values(keys) == Values{-1, -1, 2, 3, 3});
   CHECK(values(places) == Values{1, 4, 3, 0, 2});
-  dnn::cuda::sort_by_key(keys.data<std::int64_t>(), places.data<std::int64_t>(), 0, memory);
+  cu::sort_by_key(keys.data<std::int64_t>(), places.data<std::int64_t>(), 0, memory);
   CHECK(values(keys) == Values{-1, -1, 2, 3, 3});
 }
 
-TEST_CASE("cuda::sort_by_key sorts many numbers", "[thrust]") {
+TEST_CASE("cu::sort_by_key sorts many numbers", "[thrust]") {
   PoolMemory memory;
   Values numbers, sorted;
   for (std::int64_t i = 0; i < 3001; ++i) numbers.push_back(i * 7919 % 3001), sorted.push_back(i);
   Array keys = array_from(numbers).to("cuda"), places = array_from(sorted).to("cuda");
-  dnn::cuda::sort_by_key(keys.data<std::int64_t>(), places.data<std::int64_t>(), 3001, memory);
+  cu::sort_by_key(keys.data<std::int64_t>(), places.data<std::int64_t>(), 3001, memory);
   CHECK(values(keys) == sorted);
   const Values order = values(places);
   for (std::size_t i = 0; i < order.size(); ++i) REQUIRE(numbers[static_cast<std::size_t>(order[i])] == sorted[i]);
@@ -54,19 +51,19 @@ TEST_CASE("cuda::sort_by_key sorts many numbers", "[thrust]") {
 TEST_CASE("cuda scans add up what comes before", "[thrust]") {
   PoolMemory memory;
   Array x = array_from(Values{5, -2, 0, 7}).to("cuda"), y(x.shape(), int64, x.device());
-  dnn::cuda::inclusive_scan(y.data<std::int64_t>(), x.data<std::int64_t>(), 4, memory);
+  cu::inclusive_scan(y.data<std::int64_t>(), x.data<std::int64_t>(), 4, memory);
   CHECK(values(y) == Values{5, 3, 3, 10});
-  dnn::cuda::exclusive_scan(x.data<std::int64_t>(), x.data<std::int64_t>(), 4, memory);
+  cu::exclusive_scan(x.data<std::int64_t>(), x.data<std::int64_t>(), 4, memory);
   CHECK(values(x) == Values{0, 5, 3, 3});
 }
 
-TEST_CASE("cuda::reduce_by_key adds up runs of equal keys", "[thrust]") {
+TEST_CASE("cu::reduce_by_key adds up runs of equal keys", "[thrust]") {
   PoolMemory memory;
   const Array keys = array_from(Values{2, 2, 9, 2}).to("cuda"), x = array_from(Values{1, 10, 100, 1000}).to("cuda");
   Array out_keys(x.shape(), int64, x.device()), sums(x.shape(), int64, x.device());
   const auto reduce = [&](std::int64_t n) {
-    return dnn::cuda::reduce_by_key(out_keys.data<std::int64_t>(), sums.data<std::int64_t>(), keys.data<std::int64_t>(),
-                                    x.data<std::int64_t>(), n, memory);
+    return cu::reduce_by_key(out_keys.data<std::int64_t>(), sums.data<std::int64_t>(), keys.data<std::int64_t>(),
+                             x.data<std::int64_t>(), n, memory);
   };
   CHECK(reduce(4) == 3);
   CHECK(values(out_keys.slice(0, 3)) == Values{2, 9, 2});

@@ -16,7 +16,7 @@ namespace {
 template <class T>
 DNN_KERNEL void sum_blocks(T* out, const T* in, int n) {
   const int i = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
-  const T sum = cuda::block_reduce(
+  const T sum = cu::block_reduce(
       i < n ? in[i] : T(0), [](T a, T b) { return a + b; }, T(0));
   if (threadIdx.x == 0) out[blockIdx.x] = sum;
 }
@@ -45,7 +45,7 @@ DNN_KERNEL void count_values(int* counts, const T* in, int n) {
 TEST_CASE("kernels with barriers, warps, shared memory and atomics", "[cuda]") {
   const auto device = using_device("cuda:0");
 #if DNN_EMULATED
-  const cuda::host::UsingSchedule schedule(GENERATE("forward", "reverse", "random:1", "random:2"));
+  const cu::host::UsingSchedule schedule(GENERATE("forward", "reverse", "random:1", "random:2"));
 #endif
   const int n = 1000;
   std::vector<float> values(n);
@@ -58,8 +58,7 @@ TEST_CASE("kernels with barriers, warps, shared memory and atomics", "[cuda]") {
           .to("cuda:0");
 
   Array sums({4});
-  cuda::launch("sum_blocks", sum_blocks<float>, {cuda::blocks_for(n, 256), 256}, sums.data<float>(), x.data<float>(),
-               n);
+  cu::launch("sum_blocks", sum_blocks<float>, {cu::blocks_for(n, 256), 256}, sums.data<float>(), x.data<float>(), n);
   const Array got = sums.to("cpu");
   for (int b = 0; b < 4; ++b) {
     float expected = 0;
@@ -68,8 +67,8 @@ TEST_CASE("kernels with barriers, warps, shared memory and atomics", "[cuda]") {
   }
 
   Array reversed({n});
-  cuda::launch("reverse_blocks", reverse_blocks<float>, {10, 100, 100 * sizeof(float)}, reversed.data<float>(),
-               x.data<float>(), n);
+  cu::launch("reverse_blocks", reverse_blocks<float>, {10, 100, 100 * sizeof(float)}, reversed.data<float>(),
+             x.data<float>(), n);
   const Array back = reversed.to("cpu");
   int wrong = 0;
   for (int i = 0; i < n; ++i) {
@@ -78,8 +77,8 @@ TEST_CASE("kernels with barriers, warps, shared memory and atomics", "[cuda]") {
   CHECK(wrong == 0);
 
   Array counts({7}, int32);
-  cuda::check(cudaMemsetAsync(counts.bytes(), 0, counts.nbytes(), cuda::current_stream()));
-  cuda::launch("count_values", count_values<float>, {8, 128}, counts.data<std::int32_t>(), x.data<float>(), n);
+  cu::check(cudaMemsetAsync(counts.bytes(), 0, counts.nbytes(), cu::current_stream()));
+  cu::launch("count_values", count_values<float>, {8, 128}, counts.data<std::int32_t>(), x.data<float>(), n);
   const Array counted = counts.to("cpu");
   CHECK(counted.at<std::int32_t>(0) == 143);
   CHECK(counted.at<std::int32_t>(6) == 142);

@@ -41,8 +41,8 @@ TEST_CASE("batches arrive while the GPU computes with those before", "[upload]")
     }
     batch = upload(batch, total.device());
     total = (Variable(total) + sum(Variable(batch[0]), 0, true)).array();
-    cuda::Event computed;
-    computed.record(cuda::current_stream());
+    cu::Event computed;
+    computed.record(cu::current_stream());
 #if DNN_EMULATED
     // The emulator does only what is waited for: the next copy needs nothing of this computation.
     Batch next;

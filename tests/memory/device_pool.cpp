@@ -26,7 +26,7 @@ Array on_host(const std::vector<float>& values) {
 TEST_CASE("the pool of a device gives blocks back to the stream they came from", "[memory]") {
   const auto device = using_device(gpu);
   DevicePool pool;
-  const cuda::Stream other;
+  const cu::Stream other;
   void* a = pool.allocate(5000, nullptr);
   CHECK(reinterpret_cast<std::uintptr_t>(a) % 256 == 0);
   CHECK(pool.statistics().bytes_in_use >= 5000);
@@ -52,7 +52,7 @@ TEST_CASE("the sizes of classes are those that requests get", "[memory]") {
 }
 
 TEST_CASE("a device without memory says who asked for how much", "[memory]") {
-  const cuda::UsingOp op("an operation");
+  const cu::UsingOp op("an operation");
   CHECK_THROWS_WITH(Array({std::int64_t{1} << 44}, float32, gpu),
                     ContainsSubstring("out of memory on cuda:0: an operation asked for 70368744177664 bytes") &&
                         ContainsSubstring("are held by arrays") && ContainsSubstring("are free"));
@@ -63,7 +63,7 @@ TEST_CASE("cached memory is given up before an allocation fails", "[memory]") {
   std::size_t free = 0, total = 0;
   const auto device = using_device(gpu);
   empty_cache();
-  cuda::check(cudaMemGetInfo(&free, &total));
+  cu::check(cudaMemGetInfo(&free, &total));
   const auto most = static_cast<std::int64_t>(free / 2);
   { const Array large({most}, uint8); }
   { const Array other_size({most / 2 + most / 4}, uint8); }
@@ -81,7 +81,7 @@ TEST_CASE("arrays travel between host and devices", "[memory]") {
     CHECK(there.device() == gpu);
     CHECK(array_equal(there.to("cpu"), host));
     CHECK(array_equal(there.copy().to("cpu"), host));
-    if (cuda::device_count() > 1) {
+    if (cu::device_count() > 1) {
       const Array elsewhere = there.to("cuda:1");
       CHECK(to_text(elsewhere.device()) == "cuda:1");
       CHECK(array_equal(elsewhere.to("cuda:0").to("cpu"), host));
@@ -102,16 +102,16 @@ TEST_CASE("what was sent to a device may be overwritten at once", "[memory]") {
 
 TEST_CASE("memory that another stream uses waits for it", "[memory]") {
   const auto device = using_device(gpu);
-  const cuda::Stream side;
+  const cu::Stream side;
   const Array result({1000});
   const void* address = nullptr;
   {
     const Array source = on_host(std::vector<float>(1000, 7)).to(gpu);
     address = source.bytes();
-    cuda::synchronize_stream();
-    const auto scope = cuda::using_stream(side);
-    cuda::check(cudaMemcpyAsync(const_cast<std::byte*>(result.bytes()), source.bytes(), source.nbytes(),
-                                cudaMemcpyDeviceToDevice, side.get()));
+    cu::synchronize_stream();
+    const auto scope = cu::using_stream(side);
+    cu::check(cudaMemcpyAsync(const_cast<std::byte*>(result.bytes()), source.bytes(), source.nbytes(),
+                              cudaMemcpyDeviceToDevice, side.get()));
     source.use_on_current_stream();
   }
   const Array next = on_host(std::vector<float>(1000, 8)).to(gpu);
@@ -124,18 +124,18 @@ TEST_CASE("memory that another stream uses waits for it", "[memory]") {
 TEST_CASE("a graph keeps its memory", "[memory]") {
   const auto device = using_device(gpu);
   const Array x = on_host({1, 2, 3}).to(gpu), y({3});
-  cuda::synchronize();
-  const cuda::Stream stream;
+  cu::synchronize();
+  const cu::Stream stream;
   const void* inside = nullptr;
   {
-    const cuda::Graph graph(stream, [&] {
+    const cu::Graph graph(stream, [&] {
       const Array between = x.copy();
       inside = between.bytes();
       const UsingDevice here(gpu);
       copy_bytes(const_cast<std::byte*>(y.bytes()), gpu, between.bytes(), gpu, y.nbytes());
     });
     empty_cache();
-    const auto scope = cuda::using_stream(stream);
+    const auto scope = cu::using_stream(stream);
     std::vector<Array> others;
     for (int i = 0; i < 4; ++i) others.emplace_back(Shape{3});
     for (const auto& other : others) CHECK(other.bytes() != inside);

@@ -11,7 +11,7 @@
 
 #include "dnn/cuda/runtime.hpp"
 
-namespace dnn::inline DNN_ABI::cuda {
+namespace dnn::inline DNN_ABI::cu {
 
 inline constexpr int max_devices = 64;
 
@@ -70,6 +70,6 @@ inline std::string device_name(int device) {
 /// Waits for all work of the current device.
 inline void synchronize() { check(cudaDeviceSynchronize()); }
 
-}  // namespace dnn::inline DNN_ABI::cuda
+}  // namespace dnn::inline DNN_ABI::cu
 
 #endif

@@ -1,6 +1,6 @@
 /// Recording what goes to a stream, to start all of it again with one call.
 ///
-///     cuda::Graph graph(stream, [&] { y = model(x); });   // recorded, not run
+///     cu::Graph graph(stream, [&] { y = model(x); });   // recorded, not run
 ///     graph.launch();                                      // on the current stream, as often as one likes
 ///
 /// A graph knows addresses and numbers: it reads and writes the memory that the recorded work had been given. Memory
@@ -21,7 +21,7 @@
 #include "dnn/cuda/runtime.hpp"
 #include "dnn/cuda/stream.hpp"
 
-namespace dnn::inline DNN_ABI::cuda {
+namespace dnn::inline DNN_ABI::cu {
 
 /// Work that cannot be recorded, and why.
 struct CaptureError : CudaError {
@@ -98,6 +98,6 @@ class Graph {
   cudaGraphExec_t executable_ = nullptr;
 };
 
-}  // namespace dnn::inline DNN_ABI::cuda
+}  // namespace dnn::inline DNN_ABI::cu
 
 #endif

@@ -6,7 +6,7 @@
 ///       ...
 ///       __syncthreads();
 ///     }
-///     cuda::launch("reversed", reversed<float>, {cuda::blocks_for(n, 256), 256}, out, in, n);
+///     cu::launch("reversed", reversed<float>, {cu::blocks_for(n, 256), 256}, out, in, n);
 ///
 /// Kernels are templates, or `inline`. They take pointers and trivially copyable values.
 #pragma once
@@ -47,15 +47,14 @@
 #define DNN_SHARED(type, name, ...)                                \
   static constexpr char dnn_shared_##name = 0;                     \
   auto& name = *static_cast<std::add_pointer_t<type __VA_ARGS__>>( \
-      ::dnn::cuda::host::block_runner().static_shared(&dnn_shared_##name, sizeof(type __VA_ARGS__)))
-#define DNN_DYNAMIC_SHARED(type, name) \
-  type* name = static_cast<type*>(::dnn::cuda::host::block_runner().dynamic_shared())
+      ::dnn::cu::host::block_runner().static_shared(&dnn_shared_##name, sizeof(type __VA_ARGS__)))
+#define DNN_DYNAMIC_SHARED(type, name) type* name = static_cast<type*>(::dnn::cu::host::block_runner().dynamic_shared())
 #define DNN_LAUNCH_BOUNDS(...)
 #define DNN_UNROLL
 #define DNN_NO_UNROLL
 #endif
 
-namespace dnn::inline DNN_ABI::cuda {
+namespace dnn::inline DNN_ABI::cu {
 
 /// How many blocks of how many threads; and bytes of dynamic shared memory for each block.
 struct LaunchShape {
@@ -101,6 +100,6 @@ void launch(std::string_view op, void (*kernel)(Parameters...), const LaunchShap
   if (config().debug) check(cudaStreamSynchronize(stream));
 }
 
-}  // namespace dnn::inline DNN_ABI::cuda
+}  // namespace dnn::inline DNN_ABI::cu
 
 #endif

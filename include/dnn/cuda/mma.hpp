@@ -28,7 +28,7 @@
 #define DNN_TENSOR_CORES 0
 #endif
 
-namespace dnn::inline DNN_ABI::cuda {
+namespace dnn::inline DNN_ABI::cu {
 
 #if defined(__CUDACC__)
 /// A pointer to shared memory as instructions take it.
@@ -204,6 +204,6 @@ DNN_DEVICE void multiply_fragments(float (&d)[4], const std::uint32_t (&a)[4], s
 #endif
 }
 
-}  // namespace dnn::inline DNN_ABI::cuda
+}  // namespace dnn::inline DNN_ABI::cu
 
 #endif

@@ -8,7 +8,7 @@
 #include "dnn/core/abi.hpp"
 #include "dnn/core/text.hpp"
 
-namespace dnn::inline DNN_ABI::cuda {
+namespace dnn::inline DNN_ABI::cu {
 
 /// A place in the source; as a default argument, `Where::here()` is the caller's. (Clang 14 has no
 /// std::source_location.)
@@ -48,4 +48,4 @@ class [[nodiscard]] UsingOp {
   std::string_view previous_;
 };
 
-}  // namespace dnn::inline DNN_ABI::cuda
+}  // namespace dnn::inline DNN_ABI::cu

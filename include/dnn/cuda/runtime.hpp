@@ -1,6 +1,9 @@
 /// The CUDA runtime, with checked calls: the real one under nvcc, the emulated one of cuda/host/ elsewhere.
 ///
-///     cuda::check(cudaMemsetAsync(p, 0, bytes, cuda::current_stream()));
+///     cu::check(cudaMemsetAsync(p, 0, bytes, cu::current_stream()));
+///
+/// The namespace is `cu` because CUDA's own libraries have `::cuda`: with `using namespace dnn`, code that nvcc generates
+/// for Thrust's kernels would have two to choose from.
 #pragma once
 
 #include "dnn/core/abi.hpp"
@@ -20,7 +23,7 @@
 #include "dnn/core/text.hpp"
 #include "dnn/cuda/op.hpp"
 
-namespace dnn::inline DNN_ABI::cuda {
+namespace dnn::inline DNN_ABI::cu {
 
 namespace detail {
 
@@ -60,6 +63,6 @@ inline void check(cudaError_t error, Where where = Where::here()) {
     detail::throw_error(error, current_op(), where);
 }
 
-}  // namespace dnn::inline DNN_ABI::cuda
+}  // namespace dnn::inline DNN_ABI::cu
 
 #endif

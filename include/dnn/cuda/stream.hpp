@@ -15,7 +15,7 @@
 #include "dnn/cuda/device.hpp"
 #include "dnn/cuda/runtime.hpp"
 
-namespace dnn::inline DNN_ABI::cuda {
+namespace dnn::inline DNN_ABI::cu {
 
 class Stream;
 
@@ -108,6 +108,6 @@ class [[nodiscard]] UsingStream {
 };
 inline UsingStream using_stream(const Stream& stream) { return UsingStream(stream); }
 
-}  // namespace dnn::inline DNN_ABI::cuda
+}  // namespace dnn::inline DNN_ABI::cu
 
 #endif

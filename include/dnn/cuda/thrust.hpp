@@ -2,14 +2,11 @@
 /// includes Thrust, and not part of dnn/dnn.hpp: it takes nvcc 5 seconds. In emulation the same functions run on one
 /// thread.
 ///
-///     cuda::sort_by_key(keys, places, n, memory);
+///     cu::sort_by_key(keys, places, n, memory);
 ///
 /// Pointers are the device's. `memory` lends temporary memory: `void* allocate(std::size_t bytes)` and
 /// `deallocate(void*, std::size_t bytes)`, in order with the stream. Everything here gives the same bits in every run,
 /// and is therefore for integers: Thrust adds floats in an order that depends on the scheduling of blocks.
-///
-/// A source that includes this and says `using namespace dnn` at file scope does not compile with nvcc: the host code
-/// that nvcc generates for Thrust's kernels says `cuda::std`, and would have two `cuda` to choose from.
 #pragma once
 
 #include "dnn/core/abi.hpp"
@@ -36,7 +33,7 @@
 #include <vector>
 #endif
 
-namespace dnn::inline DNN_ABI::cuda {
+namespace dnn::inline DNN_ABI::cu {
 
 namespace detail {
 
@@ -154,6 +151,6 @@ std::int64_t reduce_by_key(Key* out_keys, Value* out_sums, const Key* keys, cons
 #endif
 }
 
-}  // namespace dnn::inline DNN_ABI::cuda
+}  // namespace dnn::inline DNN_ABI::cu
 
 #endif

@@ -14,7 +14,7 @@
 #include "dnn/cuda/launch.hpp"
 #include "dnn/cuda/runtime.hpp"
 
-namespace dnn::inline DNN_ABI::cuda {
+namespace dnn::inline DNN_ABI::cu {
 
 inline constexpr int warp_size = 32;
 inline constexpr unsigned full_warp = 0xffffffffu;
@@ -95,6 +95,6 @@ DNN_DEVICE T block_reduce(T value, Op op, T identity) {
   return partial[warp_size];
 }
 
-}  // namespace dnn::inline DNN_ABI::cuda
+}  // namespace dnn::inline DNN_ABI::cu
 
 #endif

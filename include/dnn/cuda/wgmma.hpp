@@ -21,7 +21,7 @@
 #define DNN_WGMMA 0
 #endif
 
-namespace dnn::inline DNN_ABI::cuda {
+namespace dnn::inline DNN_ABI::cu {
 
 /// A matrix x(i, p) of 16-bit elements in shared memory with 128-byte swizzle: rows of 128 bytes, in groups of eight of
 /// which 16-byte chunk c of row r lies at place c ^ r. From 1024-byte boundaries on.
@@ -124,6 +124,6 @@ DNN_DEVICE void multiply_warpgroup(float (&d)[64], const SwizzledMatrix& a, cons
 #endif
 }
 
-}  // namespace dnn::inline DNN_ABI::cuda
+}  // namespace dnn::inline DNN_ABI::cu
 
 #endif

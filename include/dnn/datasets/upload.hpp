@@ -14,12 +14,12 @@ namespace dnn::inline DNN_ABI {
 #if DNN_CUDA
 namespace detail {
 /// Where a GPU's batches are copied. Never destroyed: the memory that is lent on it outlives every owner.
-inline const cuda::Stream& upload_stream(int device) {
-  static auto& streams = *new std::array<const cuda::Stream*, cuda::max_devices>{};
+inline const cu::Stream& upload_stream(int device) {
+  static auto& streams = *new std::array<const cu::Stream*, cu::max_devices>{};
   static std::mutex& mutex = *new std::mutex;
   std::lock_guard lock(mutex);
   auto& stream = streams[static_cast<std::size_t>(device)];
-  if (!stream) stream = new cuda::Stream;
+  if (!stream) stream = new cu::Stream;
   return *stream;
 }
 }  // namespace detail
@@ -43,20 +43,20 @@ class Uploader {
 #if DNN_CUDA
   Batch to_gpu(const Batch& batch, Device device) {
     const UsingDevice here(device);
-    const cuda::Stream& stream = detail::upload_stream(device.index);
+    const cu::Stream& stream = detail::upload_stream(device.index);
     Batch moved;
-    cuda::Event arrived;
+    cu::Event arrived;
     for (const auto& array : batch) {
       if (array.device().kind == Device::Kind::cuda) {
         moved.push_back(array.to(device));  // where it is, other work may still write it
         continue;
       }
-      const auto scope = cuda::using_stream(stream);
+      const auto scope = cu::using_stream(stream);
       moved.push_back(array.to(device));
     }
     moved.set_names(batch.names());
     arrived.record(stream.get());
-    cuda::check(cudaStreamWaitEvent(cuda::current_stream(), arrived.get(), 0));
+    cu::check(cudaStreamWaitEvent(cu::current_stream(), arrived.get(), 0));
     for (auto& array : moved) array.use_on_current_stream();
     // Kept for one batch more: the stream waits for the work on what it is given back.
     previous_ = moved;

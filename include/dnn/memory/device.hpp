@@ -34,7 +34,7 @@ struct Device {
       }
     }
 #if DNN_CUDA
-    if (const int count = cuda::device_count(); index >= count) {
+    if (const int count = cu::device_count(); index >= count) {
       throw DeviceError("[device] '", name, "': this machine has ", count, " CUDA devices");
     }
     return {Kind::cuda, static_cast<std::int16_t>(index)};
@@ -89,9 +89,9 @@ class [[nodiscard]] UsingDevice {
   // The runtime's own current device follows whenever it is another GPU.
   void enter(Device device) {
     if (device.kind == Device::Kind::cuda && device != previous_) {
-      if (device.index >= cuda::device_count()) throw DeviceError("[device] there is no ", device);
-      runtime_previous_ = cuda::current_device();
-      cuda::set_device(device.index);
+      if (device.index >= cu::device_count()) throw DeviceError("[device] there is no ", device);
+      runtime_previous_ = cu::current_device();
+      cu::set_device(device.index);
     }
     detail::current_device_slot() = device;
   }

@@ -37,7 +37,7 @@ class DevicePool {
   void* allocate(std::size_t bytes, cudaStream_t stream) {
     const auto c = detail::size_class(bytes);
     std::lock_guard lock(mutex_);
-    const cuda::GraphMemory* const graph = cuda::capturing_memory();
+    const cu::GraphMemory* const graph = cu::capturing_memory();
     auto& blocks = (graph ? of_graph(*graph) : streams_[stream])[c.index];
     void* block = nullptr;
     if (!blocks.empty()) {
@@ -51,7 +51,7 @@ class DevicePool {
     statistics_.bytes_in_use += c.bytes;
     statistics_.peak_bytes = std::max(statistics_.peak_bytes, statistics_.bytes_in_use + statistics_.bytes_cached);
 #if DNN_EMULATED
-    cuda::host::fresh(block, bytes, stream);
+    cu::host::fresh(block, bytes, stream);
 #endif
     return block;
   }
@@ -61,7 +61,7 @@ class DevicePool {
   /// recorded, remains the graph's.
   void deallocate(void* block, std::size_t bytes, cudaStream_t stream) noexcept {
     const auto c = detail::size_class(bytes);
-    const cuda::GraphMemory* const graph = cuda::capturing_memory();
+    const cu::GraphMemory* const graph = cu::capturing_memory();
     std::lock_guard lock(mutex_);
     statistics_.bytes_in_use -= c.bytes;
     try {
@@ -72,7 +72,7 @@ class DevicePool {
       const auto owner = graph_of_.find(block);
       auto& lists = owner == graph_of_.end() ? streams_[stream] : graphs_.at(owner->second).free;
 #if DNN_EMULATED
-      if (graph || owner == graph_of_.end()) cuda::host::fresh(block, 0, graph ? cuda::current_stream() : stream);
+      if (graph || owner == graph_of_.end()) cu::host::fresh(block, 0, graph ? cu::current_stream() : stream);
 #endif
       lists[c.index].push_back(block);
       statistics_.bytes_cached += c.bytes;
@@ -105,12 +105,12 @@ class DevicePool {
       cudaGetLastError();
       std::size_t free = 0, total = 0;
       cudaMemGetInfo(&free, &total);
-      const auto op = cuda::current_op();
-      throw DeviceError("[memory] out of memory on cuda:", cuda::current_device(), ": ",
+      const auto op = cu::current_op();
+      throw DeviceError("[memory] out of memory on cuda:", cu::current_device(), ": ",
                         op.empty() ? std::string_view("the program") : op, " asked for ", bytes, " bytes; ",
                         statistics_.bytes_in_use, " are held by arrays, ", free, " of ", total, " are free");
     }
-    cuda::check(error);
+    cu::check(error);
     return block;
   }
 
@@ -121,7 +121,7 @@ class DevicePool {
     Lists free;
   };
 
-  Lists& of_graph(const cuda::GraphMemory& memory) {
+  Lists& of_graph(const cu::GraphMemory& memory) {
     auto& blocks = graphs_[*memory];
     blocks.alive = memory;
     return blocks.free;
@@ -152,7 +152,7 @@ class DevicePool {
 
 /// The pool of a device. Never destroyed, so that arrays may outlive every static object.
 inline DevicePool& device_pool(int device) {
-  static auto& pools = *new std::array<DevicePool, cuda::max_devices>;
+  static auto& pools = *new std::array<DevicePool, cu::max_devices>;
   return pools[static_cast<std::size_t>(device)];
 }
 

@@ -28,7 +28,7 @@ class StagingPool {
   /// Copies to the GPU, in order with the stream. `from` may be overwritten at once.
   void upload(void* to, const void* from, std::size_t bytes, cudaStream_t stream) {
     if (bytes <= smallest || bytes > largest) {
-      return cuda::check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream));
+      return cu::check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream));
     }
     const auto c = detail::size_class(bytes);
     Block block = take(c);
@@ -37,7 +37,7 @@ class StagingPool {
     if (error == cudaSuccess) block.done.record(stream);
     std::lock_guard lock(mutex_);
     blocks_[c.index].push_back(std::move(block));
-    cuda::check(error);
+    cu::check(error);
   }
 
   /// Returns what no copy uses any more to the system.
@@ -54,7 +54,7 @@ class StagingPool {
  private:
   struct Block {
     void* memory;
-    cuda::Event done;  ///< after the copy that used it last
+    cu::Event done;  ///< after the copy that used it last
   };
 
   Block take(detail::SizeClass c) {
@@ -67,8 +67,8 @@ class StagingPool {
         return block;
       }
     }
-    Block block{nullptr, cuda::Event()};
-    cuda::check(cudaMallocHost(&block.memory, c.bytes));
+    Block block{nullptr, cu::Event()};
+    cu::check(cudaMallocHost(&block.memory, c.bytes));
     return block;
   }
 
@@ -78,7 +78,7 @@ class StagingPool {
 
 /// Never destroyed, as the pools of memory.
 inline StagingPool& staging_pool(int device) {
-  static auto& pools = *new std::array<StagingPool, cuda::max_devices>;
+  static auto& pools = *new std::array<StagingPool, cu::max_devices>;
   return pools[static_cast<std::size_t>(device)];
 }
 

@@ -48,7 +48,7 @@ class Storage final : public RefCounted {
   void use_on_current_stream() {
     if (device_.kind != Device::Kind::cuda) return;
     const UsingDevice scope(device_);
-    const auto stream = cuda::current_stream();
+    const auto stream = cu::current_stream();
     if (stream == stream_ || std::ranges::find(other_streams_, stream) != other_streams_.end()) return;
     other_streams_.push_back(stream);
   }
@@ -74,7 +74,7 @@ class Storage final : public RefCounted {
 #if DNN_CUDA
   static Ref<Storage> allocate_on_gpu(std::size_t bytes, Device device) {
     const UsingDevice scope(device);
-    const auto stream = cuda::current_stream();
+    const auto stream = cu::current_stream();
     void* block = allocate_host(header_bytes);
     std::byte* data = nullptr;
     try {
@@ -92,9 +92,9 @@ class Storage final : public RefCounted {
       // The stream that may have the memory next waits for the others.
       try {
         const UsingDevice scope(device_);
-        cuda::Event event;
+        cu::Event event;
         event.record(other);
-        cuda::check(cudaStreamWaitEvent(stream_, event.get(), 0));
+        cu::check(cudaStreamWaitEvent(stream_, event.get(), 0));
       } catch (const Error&) {
         cudaDeviceSynchronize();
       }
@@ -123,28 +123,28 @@ inline void copy_bytes(void* to, Device to_device, const void* from, Device from
     return;
   }
   const UsingDevice scope(from_device.kind == gpu ? from_device : to_device);
-  const auto stream = cuda::current_stream();
+  const auto stream = cu::current_stream();
   if (to_device.kind == gpu && from_device.kind == gpu && to_device != from_device) {
     // Ordered after what the target's stream still does with this memory, and before what it does next.
     const auto wait_for = [](Device other, cudaStream_t waiting) {
-      cuda::Event event;
+      cu::Event event;
       {
         const UsingDevice there(other);
-        event.record(cuda::current_stream());
+        event.record(cu::current_stream());
       }
-      cuda::check(cudaStreamWaitEvent(waiting, event.get(), 0));
+      cu::check(cudaStreamWaitEvent(waiting, event.get(), 0));
     };
     wait_for(to_device, stream);
-    cuda::check(cudaMemcpyPeerAsync(to, to_device.index, from, from_device.index, bytes, stream));
+    cu::check(cudaMemcpyPeerAsync(to, to_device.index, from, from_device.index, bytes, stream));
     const UsingDevice there(to_device);
-    wait_for(from_device, cuda::current_stream());
+    wait_for(from_device, cu::current_stream());
     return;
   }
-  if (to_device.kind != gpu) cuda::refuse_capture("the host reads its result");
-  if (from_device.kind != gpu) cuda::refuse_capture("a copy of the host's memory");
+  if (to_device.kind != gpu) cu::refuse_capture("the host reads its result");
+  if (from_device.kind != gpu) cu::refuse_capture("a copy of the host's memory");
   if (from_device.kind != gpu) return staging_pool(to_device.index).upload(to, from, bytes, stream);
-  cuda::check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream));
-  if (to_device.kind != gpu) cuda::check(cudaStreamSynchronize(stream));
+  cu::check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream));
+  if (to_device.kind != gpu) cu::check(cudaStreamSynchronize(stream));
 }
 #else
 inline void copy_bytes(void* to, Device, const void* from, Device, std::size_t bytes) {
@@ -159,7 +159,7 @@ inline void empty_cache() noexcept {
   host_pool().empty_cache();
   detail::graph_pool().empty_cache();
 #if DNN_CUDA
-  for (int i = 0; i < cuda::device_count(); ++i) {
+  for (int i = 0; i < cu::device_count(); ++i) {
     device_pool(i).empty_cache();
     staging_pool(i).empty_cache();
   }

@@ -138,7 +138,7 @@ class CapturedStep {
   /// What one kind of batch leads to.
   struct Recording {
     Batch inputs;  ///< what the graph reads
-    std::optional<cuda::Graph> graph;
+    std::optional<cu::Graph> graph;
     std::uint64_t seed = 0, draws = 0;
     Observation reported;
     std::vector<std::pair<Parameter, Variable>> gradients;
@@ -186,8 +186,8 @@ class CapturedStep {
     // Nothing is computed meanwhile: the host's state goes back to where it was.
     Generator& generator = default_generator();
     const dnn::detail::RecordedDraws draws{&generator, generator.position(), origin(), [](bool known) {
-                                             if (!known) cuda::refuse_capture("numbers of another generator");
-                                             if (!on_gpu()) cuda::refuse_capture("random numbers on the host");
+                                             if (!known) cu::refuse_capture("numbers of another generator");
+                                             if (!on_gpu()) cu::refuse_capture("random numbers on the host");
                                            }};
     const auto go_back = [&] {
       dnn::detail::recorded_draws() = nullptr;
@@ -247,8 +247,8 @@ class CapturedStep {
 
   std::uint64_t* origin() { return reinterpret_cast<std::uint64_t*>(origin_.data<std::int64_t>()); }
 
-  std::optional<cuda::Stream> stream_;  ///< where recordings are made
-  Array origin_;                        ///< where the random numbers of a step begin
+  std::optional<cu::Stream> stream_;  ///< where recordings are made
+  Array origin_;                      ///< where the random numbers of a step begin
   std::vector<std::unique_ptr<Recording>> recordings_;
 #endif
 

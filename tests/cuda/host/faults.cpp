@@ -27,25 +27,25 @@ constexpr int block_size = 64;
 
 /// What the emulator says of a kernel on one array of floats; empty when it has nothing to say.
 template <class... P>
-std::string fault_of(void (*kernel)(float*, P...), const cuda::LaunchShape& shape, P... parameters) {
+std::string fault_of(void (*kernel)(float*, P...), const cu::LaunchShape& shape, P... parameters) {
   const Array x = zeros({block_size}).to("cuda:0");
   const auto device = using_device("cuda:0");
   std::string text;
   try {
     Array y = x.copy();
-    cuda::launch("planted", kernel, shape, y.data<float>(), parameters...);
-    cuda::synchronize();
+    cu::launch("planted", kernel, shape, y.data<float>(), parameters...);
+    cu::synchronize();
   } catch (const CudaError& e) {
     text = e.what();
   }
-  cuda::host::forgive();
+  cu::host::forgive();
   return text;
 }
 /// The floats that a kernel computes.
-std::vector<float> result_of(void (*kernel)(float*), const cuda::LaunchShape& shape) {
+std::vector<float> result_of(void (*kernel)(float*), const cu::LaunchShape& shape) {
   const auto device = using_device("cuda:0");
   Array y({block_size});
-  cuda::launch("planted", kernel, shape, y.data<float>());
+  cu::launch("planted", kernel, shape, y.data<float>());
   const auto host = y.to("cpu");
   return {host.span<float>().begin(), host.span<float>().end()};
 }
@@ -103,13 +103,13 @@ void two_barriers(float* out) {
 void wrong_mask(float* out) { out[rank()] = __shfl_sync(0x0000ffffu, 1.f, 0); }
 void lanes_gone(float* out) {
   if (rank() % 32 >= 16) return;
-  out[rank()] = cuda::warp_reduce(1.f, [](float a, float b) { return a + b; });
+  out[rank()] = cu::warp_reduce(1.f, [](float a, float b) { return a + b; });
 }
 void lanes_disagree(float* out) {
-  if (rank() % 2) out[rank()] = cuda::shuffle_xor(1.f, 1);
-  else out[rank()] = cuda::any(true);
+  if (rank() % 2) out[rank()] = cu::shuffle_xor(1.f, 1);
+  else out[rank()] = cu::any(true);
 }
-void all_lanes(float* out) { out[rank()] = cuda::any(true); }
+void all_lanes(float* out) { out[rank()] = cu::any(true); }
 void waits_for_each_other(float* out) {
   if (rank() < 32) __syncthreads();
   else if (rank() == 32) __syncwarp();
@@ -151,7 +151,7 @@ std::string last_words(Body&& body) {
   if (child == 0) {
     ::dup2(pipe[1], STDERR_FILENO);
     ::signal(SIGSEGV, SIG_DFL);  // not Catch2's handler
-    cuda::synchronize();
+    cu::synchronize();
     body();
     ::_exit(0);
   }
@@ -171,7 +171,7 @@ std::string last_words(Body&& body) {
 }  // namespace
 
 TEST_CASE("a missing barrier shows in every schedule", "[cuda]") {
-  const cuda::host::UsingSchedule schedule(any_schedule());
+  const cu::host::UsingSchedule schedule(any_schedule());
   const auto right = result_of(&exchange_with_barrier, {2, block_size});
   for (int i = 0; i < block_size; ++i)
     REQUIRE(right[static_cast<std::size_t>(i)] == static_cast<float>(block_size - 1 - i));
@@ -182,7 +182,7 @@ TEST_CASE("a missing barrier shows in every schedule", "[cuda]") {
 }
 
 TEST_CASE("a barrier that is missing at the end of a round shows", "[cuda]") {
-  const cuda::host::UsingSchedule schedule(any_schedule());
+  const cu::host::UsingSchedule schedule(any_schedule());
   const auto got = result_of(&rounds_without_second_barrier, {1, block_size});
   int differences = 0;
   for (int i = 0; i < block_size; ++i) {
@@ -193,7 +193,7 @@ TEST_CASE("a barrier that is missing at the end of a round shows", "[cuda]") {
 
 TEST_CASE("a race gives other results under other schedules", "[cuda]") {
   const auto last = [](const char* name) {
-    const cuda::host::UsingSchedule schedule(name);
+    const cu::host::UsingSchedule schedule(name);
     return result_of(&race, {1, block_size})[0];
   };
   CHECK(last("forward") == block_size - 1);
@@ -202,7 +202,7 @@ TEST_CASE("a race gives other results under other schedules", "[cuda]") {
 }
 
 TEST_CASE("barriers that not all threads reach are reported", "[cuda]") {
-  const cuda::host::UsingSchedule schedule(any_schedule());
+  const cu::host::UsingSchedule schedule(any_schedule());
   CHECK(fault_of(&exchange_with_barrier, {3, block_size}).empty());
   const auto divergent = fault_of(&divergent_barrier, {1, block_size});
   CHECK_THAT(divergent,
@@ -214,7 +214,7 @@ TEST_CASE("barriers that not all threads reach are reported", "[cuda]") {
 }
 
 TEST_CASE("warp functions whose lanes are not all there are reported", "[cuda]") {
-  const cuda::host::UsingSchedule schedule(any_schedule());
+  const cu::host::UsingSchedule schedule(any_schedule());
   CHECK_THAT(fault_of(&wrong_mask, {1, block_size}),
              ContainsSubstring("__shfl_sync") && ContainsSubstring("lacks the calling lane"));
   CHECK_THAT(fault_of(&lanes_gone, {1, block_size}), ContainsSubstring("__shfl_xor_sync"));
@@ -223,7 +223,7 @@ TEST_CASE("warp functions whose lanes are not all there are reported", "[cuda]")
 }
 
 TEST_CASE("writes beyond memory are reported", "[cuda]") {
-  const cuda::host::UsingSchedule schedule(any_schedule());
+  const cu::host::UsingSchedule schedule(any_schedule());
   CHECK(fault_of(&beyond_the_end, {1, block_size}, block_size - 1).empty());
   CHECK_THAT(fault_of(&beyond_the_end, {1, block_size}, block_size),
              ContainsSubstring("'planted' wrote behind an allocation of 256 bytes"));
@@ -254,11 +254,11 @@ TEST_CASE("a kernel that ends itself is reported", "[cuda]") {
 TEST_CASE("a fault stays until the program restarts", "[cuda]") {
   const auto device = using_device("cuda:0");
   Array x({block_size});
-  cuda::launch("traps", &traps, {1, block_size}, x.data<float>());
-  CHECK_THROWS_WITH(cuda::synchronize(), ContainsSubstring("launched last: traps"));
-  CHECK_THROWS_AS(cuda::launch("traps", &traps, {1, block_size}, x.data<float>()), CudaError);
+  cu::launch("traps", &traps, {1, block_size}, x.data<float>());
+  CHECK_THROWS_WITH(cu::synchronize(), ContainsSubstring("launched last: traps"));
+  CHECK_THROWS_AS(cu::launch("traps", &traps, {1, block_size}, x.data<float>()), CudaError);
   CHECK_THROWS_AS(x.to("cpu"), CudaError);
-  cuda::host::forgive();
+  cu::host::forgive();
   CHECK_NOTHROW(x.to("cpu"));
 }
 
@@ -266,8 +266,8 @@ TEST_CASE("debug mode finds the launch that failed", "[cuda]") {
   const auto device = using_device("cuda:0");
   Array x({block_size});
   const auto debug = debug_mode();
-  CHECK_THROWS_WITH(cuda::launch("traps", &traps, {1, block_size}, x.data<float>()), ContainsSubstring("[traps]"));
-  cuda::host::forgive();
+  CHECK_THROWS_WITH(cu::launch("traps", &traps, {1, block_size}, x.data<float>()), ContainsSubstring("[traps]"));
+  cu::host::forgive();
 }
 
 TEST_CASE("memory that nobody wrote is not a number", "[cuda]") {

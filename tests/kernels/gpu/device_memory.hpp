@@ -32,8 +32,8 @@ class DeviceVector {
 
  private:
   void copy(T* to, const T* from, cudaMemcpyKind kind) const {
-    dnn::cuda::check(cudaMemcpyAsync(to, from, size_ * sizeof(T), kind, dnn::cuda::current_stream()));
-    dnn::cuda::check(cudaStreamSynchronize(dnn::cuda::current_stream()));
+    dnn::cu::check(cudaMemcpyAsync(to, from, size_ * sizeof(T), kind, dnn::cu::current_stream()));
+    dnn::cu::check(cudaStreamSynchronize(dnn::cu::current_stream()));
   }
 
   std::size_t size_, shift_;

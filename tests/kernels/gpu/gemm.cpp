@@ -142,7 +142,7 @@ TEMPLATE_TEST_CASE("GPU gemm agrees with three loops: around the sizes of tiles"
 
 TEST_CASE("GPU gemm in large tiles", "[gpu]") {
   const auto device = using_device("cuda:0");
-  const auto tiles = cuda::multiprocessor_count();
+  const auto tiles = cu::multiprocessor_count();
   check_all<float>(128 * tiles - 5, 120, 50);
   check_all<float>(140, 128 * tiles, 16);
 }
@@ -226,7 +226,7 @@ TEST_CASE("GPU gemm gives the same bits whatever the order of blocks and threads
   const std::int64_t m = 70, n = 90, k = 600;
   const DeviceVector<float> a(random_numbers<float>(m * k, 1)), b(random_numbers<float>(k * n, 2));
   const auto multiply = [&](const char* order) {
-    const cuda::host::UsingSchedule schedule(order);
+    const cu::host::UsingSchedule schedule(order);
     const DeviceVector<float> c(std::vector<float>(static_cast<std::size_t>(m * n)));
     kernels::gpu::gemm<float>(false, false, m, n, k, a.data(), k, b.data(), n, c.data(), n, false, nullptr);
     return c.values();

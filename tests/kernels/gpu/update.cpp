@@ -83,10 +83,10 @@ TEST_CASE("GPU: a training loop does not wait for the device", "[gpu]") {
   optimizer.add_hook(optimizer_hooks::GradientClipping{1.0});
   const Array x = random::normal({8, 20}), t = array({0, 1, 2, 3, 4, 0, 1, -1});
   optimizer.update(model, x, t);  // allocates what later iterations use again
-  cuda::synchronize();
-  cuda::Event before;
+  cu::synchronize();
+  cu::Event before;
   const Array first = x.copy();
-  before.record(cuda::current_stream());
+  before.record(cu::current_stream());
   std::vector<Variable> losses;
   for (int i = 0; i < 3; ++i) {
     optimizer.update([&] {

@@ -38,7 +38,7 @@ inline constinit uint3 threadIdx{}, blockIdx{};
 inline constinit dim3 blockDim{}, gridDim{};
 inline constexpr int warpSize = 32;
 
-namespace dnn::inline DNN_ABI::cuda::host {
+namespace dnn::inline DNN_ABI::cu::host {
 
 /// What fresh memory and shared memory hold: not a number in every float type, -1 in every integer type.
 inline constexpr int poison = 0xff;
@@ -500,6 +500,6 @@ inline void BlockRunner::fiber_main() {
   }
 }
 
-}  // namespace dnn::inline DNN_ABI::cuda::host
+}  // namespace dnn::inline DNN_ABI::cu::host
 
 #endif

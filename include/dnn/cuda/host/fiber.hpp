@@ -20,7 +20,7 @@
 #include <sanitizer/common_interface_defs.h>
 #endif
 
-namespace dnn::inline DNN_ABI::cuda::host {
+namespace dnn::inline DNN_ABI::cu::host {
 
 #if defined(__x86_64__)
 // What the System V ABI asks a function to preserve is pushed on the stack that is left and popped from the new one.
@@ -166,6 +166,6 @@ class Fiber {
   void* fake_ = nullptr;
 };
 
-}  // namespace dnn::inline DNN_ABI::cuda::host
+}  // namespace dnn::inline DNN_ABI::cu::host
 
 #endif

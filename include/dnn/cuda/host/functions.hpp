@@ -14,7 +14,7 @@
 
 #include "dnn/cuda/host/block.hpp"
 
-namespace dnn::inline DNN_ABI::cuda::host {
+namespace dnn::inline DNN_ABI::cu::host {
 
 /// The value of lane `source(lane)` of each segment of `width` lanes, one's own where there is none.
 template <class T, class Source>
@@ -134,39 +134,39 @@ inline int __popc(unsigned bits) noexcept { return std::popcount(bits); }
 inline int __clz(int bits) noexcept { return std::countl_zero(static_cast<unsigned>(bits)); }
 inline int __ffs(int bits) noexcept { return bits == 0 ? 0 : std::countr_zero(static_cast<unsigned>(bits)) + 1; }
 
-}  // namespace dnn::inline DNN_ABI::cuda::host
+}  // namespace dnn::inline DNN_ABI::cu::host
 
 // All that there is for kernels.
-using dnn::cuda::host::__all_sync;
-using dnn::cuda::host::__any_sync;
-using dnn::cuda::host::__ballot_sync;
-using dnn::cuda::host::__clz;
-using dnn::cuda::host::__ffs;
-using dnn::cuda::host::__float_as_int;
-using dnn::cuda::host::__float_as_uint;
-using dnn::cuda::host::__int_as_float;
-using dnn::cuda::host::__ldg;
-using dnn::cuda::host::__popc;
-using dnn::cuda::host::__shfl_down_sync;
-using dnn::cuda::host::__shfl_sync;
-using dnn::cuda::host::__shfl_up_sync;
-using dnn::cuda::host::__shfl_xor_sync;
-using dnn::cuda::host::__syncthreads;
-using dnn::cuda::host::__syncthreads_and;
-using dnn::cuda::host::__syncthreads_count;
-using dnn::cuda::host::__syncthreads_or;
-using dnn::cuda::host::__syncwarp;
-using dnn::cuda::host::__threadfence;
-using dnn::cuda::host::__threadfence_block;
-using dnn::cuda::host::__trap;
-using dnn::cuda::host::__uint_as_float;
-using dnn::cuda::host::atomicAdd;
-using dnn::cuda::host::atomicAnd;
-using dnn::cuda::host::atomicCAS;
-using dnn::cuda::host::atomicExch;
-using dnn::cuda::host::atomicMax;
-using dnn::cuda::host::atomicMin;
-using dnn::cuda::host::atomicOr;
-using dnn::cuda::host::atomicSub;
+using dnn::cu::host::__all_sync;
+using dnn::cu::host::__any_sync;
+using dnn::cu::host::__ballot_sync;
+using dnn::cu::host::__clz;
+using dnn::cu::host::__ffs;
+using dnn::cu::host::__float_as_int;
+using dnn::cu::host::__float_as_uint;
+using dnn::cu::host::__int_as_float;
+using dnn::cu::host::__ldg;
+using dnn::cu::host::__popc;
+using dnn::cu::host::__shfl_down_sync;
+using dnn::cu::host::__shfl_sync;
+using dnn::cu::host::__shfl_up_sync;
+using dnn::cu::host::__shfl_xor_sync;
+using dnn::cu::host::__syncthreads;
+using dnn::cu::host::__syncthreads_and;
+using dnn::cu::host::__syncthreads_count;
+using dnn::cu::host::__syncthreads_or;
+using dnn::cu::host::__syncwarp;
+using dnn::cu::host::__threadfence;
+using dnn::cu::host::__threadfence_block;
+using dnn::cu::host::__trap;
+using dnn::cu::host::__uint_as_float;
+using dnn::cu::host::atomicAdd;
+using dnn::cu::host::atomicAnd;
+using dnn::cu::host::atomicCAS;
+using dnn::cu::host::atomicExch;
+using dnn::cu::host::atomicMax;
+using dnn::cu::host::atomicMin;
+using dnn::cu::host::atomicOr;
+using dnn::cu::host::atomicSub;
 
 #endif

@@ -32,7 +32,7 @@
 #include "dnn/cuda/host/schedule.hpp"
 #include "dnn/cuda/host/types.hpp"
 
-namespace dnn::inline DNN_ABI::cuda::host {
+namespace dnn::inline DNN_ABI::cu::host {
 
 using StreamHandle = std::shared_ptr<CUstream_st>;
 
@@ -61,14 +61,14 @@ struct Capture {
   std::map<const CUstream_st*, Clock> clocks = {};
 };
 
-}  // namespace dnn::inline DNN_ABI::cuda::host
+}  // namespace dnn::inline DNN_ABI::cu::host
 
 struct CUstream_st {
   int device = 0;
   bool waits_for_default = true;  ///< and the device's default stream for it
-  std::deque<dnn::cuda::host::Work> queue = {};
+  std::deque<dnn::cu::host::Work> queue = {};
   std::uint64_t submitted = 0, completed = 0;
-  std::shared_ptr<dnn::cuda::host::Capture> capture = nullptr;
+  std::shared_ptr<dnn::cu::host::Capture> capture = nullptr;
 };
 
 struct CUgraph_st {
@@ -79,13 +79,13 @@ struct CUgraphExec_st {
 };
 
 struct CUevent_st {
-  dnn::cuda::host::Point point = {};
+  dnn::cu::host::Point point = {};
   std::chrono::steady_clock::time_point time = {};
-  std::weak_ptr<dnn::cuda::host::Capture> capture = {};  ///< that it was recorded in last
-  dnn::cuda::host::Clock clock = {};
+  std::weak_ptr<dnn::cu::host::Capture> capture = {};  ///< that it was recorded in last
+  dnn::cu::host::Clock clock = {};
 };
 
-namespace dnn::inline DNN_ABI::cuda::host {
+namespace dnn::inline DNN_ABI::cu::host {
 
 inline bool Point::reached() const noexcept { return !stream || stream->completed >= number; }
 
@@ -400,6 +400,6 @@ inline void forgive() {
   last_error() = cudaSuccess;
 }
 
-}  // namespace dnn::inline DNN_ABI::cuda::host
+}  // namespace dnn::inline DNN_ABI::cu::host
 
 #endif

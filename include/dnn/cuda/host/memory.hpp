@@ -22,7 +22,7 @@
 #include "dnn/core/text.hpp"
 #include "dnn/cuda/host/block.hpp"
 
-namespace dnn::inline DNN_ABI::cuda::host {
+namespace dnn::inline DNN_ABI::cu::host {
 
 /// The memory of one device. Unreadable but while `open`.
 class Arena {
@@ -154,6 +154,6 @@ class Arena {
   std::map<std::byte*, std::size_t> free_;
 };
 
-}  // namespace dnn::inline DNN_ABI::cuda::host
+}  // namespace dnn::inline DNN_ABI::cu::host
 
 #endif

@@ -17,7 +17,7 @@
 #include "dnn/cuda/host/types.hpp"
 #include "dnn/cuda/op.hpp"
 
-namespace dnn::inline DNN_ABI::cuda::host {
+namespace dnn::inline DNN_ABI::cu::host {
 
 /// Runs the body of an API function unless the machine is broken, and keeps its error for cudaGetLastError.
 template <class Body>
@@ -532,51 +532,51 @@ cudaError_t cudaLaunchKernel(void (*kernel)(Parameters...), dim3 grid, dim3 bloc
   });
 }
 
-}  // namespace dnn::inline DNN_ABI::cuda::host
+}  // namespace dnn::inline DNN_ABI::cu::host
 
 // All that there is of the runtime.
-using dnn::cuda::host::cudaDeviceCanAccessPeer;
-using dnn::cuda::host::cudaDeviceEnablePeerAccess;
-using dnn::cuda::host::cudaDeviceGetAttribute;
-using dnn::cuda::host::cudaDeviceSynchronize;
-using dnn::cuda::host::cudaEventCreateWithFlags;
-using dnn::cuda::host::cudaEventDestroy;
-using dnn::cuda::host::cudaEventElapsedTime;
-using dnn::cuda::host::cudaEventQuery;
-using dnn::cuda::host::cudaEventRecord;
-using dnn::cuda::host::cudaEventSynchronize;
-using dnn::cuda::host::cudaFree;
-using dnn::cuda::host::cudaFreeHost;
-using dnn::cuda::host::cudaFuncSetAttribute;
-using dnn::cuda::host::cudaGetDevice;
-using dnn::cuda::host::cudaGetDeviceCount;
-using dnn::cuda::host::cudaGetDeviceProperties;
-using dnn::cuda::host::cudaGetErrorName;
-using dnn::cuda::host::cudaGetErrorString;
-using dnn::cuda::host::cudaGetLastError;
-using dnn::cuda::host::cudaGraphDestroy;
-using dnn::cuda::host::cudaGraphExecDestroy;
-using dnn::cuda::host::cudaGraphInstantiate;
-using dnn::cuda::host::cudaGraphLaunch;
-using dnn::cuda::host::cudaLaunchKernel;
-using dnn::cuda::host::cudaMalloc;
-using dnn::cuda::host::cudaMallocHost;
-using dnn::cuda::host::cudaMemcpy;
-using dnn::cuda::host::cudaMemcpyAsync;
-using dnn::cuda::host::cudaMemcpyPeerAsync;
-using dnn::cuda::host::cudaMemGetInfo;
-using dnn::cuda::host::cudaMemsetAsync;
-using dnn::cuda::host::cudaOccupancyMaxActiveBlocksPerMultiprocessor;
-using dnn::cuda::host::cudaPeekAtLastError;
-using dnn::cuda::host::cudaPointerGetAttributes;
-using dnn::cuda::host::cudaSetDevice;
-using dnn::cuda::host::cudaStreamBeginCapture;
-using dnn::cuda::host::cudaStreamCreateWithFlags;
-using dnn::cuda::host::cudaStreamDestroy;
-using dnn::cuda::host::cudaStreamEndCapture;
-using dnn::cuda::host::cudaStreamIsCapturing;
-using dnn::cuda::host::cudaStreamQuery;
-using dnn::cuda::host::cudaStreamSynchronize;
-using dnn::cuda::host::cudaStreamWaitEvent;
+using dnn::cu::host::cudaDeviceCanAccessPeer;
+using dnn::cu::host::cudaDeviceEnablePeerAccess;
+using dnn::cu::host::cudaDeviceGetAttribute;
+using dnn::cu::host::cudaDeviceSynchronize;
+using dnn::cu::host::cudaEventCreateWithFlags;
+using dnn::cu::host::cudaEventDestroy;
+using dnn::cu::host::cudaEventElapsedTime;
+using dnn::cu::host::cudaEventQuery;
+using dnn::cu::host::cudaEventRecord;
+using dnn::cu::host::cudaEventSynchronize;
+using dnn::cu::host::cudaFree;
+using dnn::cu::host::cudaFreeHost;
+using dnn::cu::host::cudaFuncSetAttribute;
+using dnn::cu::host::cudaGetDevice;
+using dnn::cu::host::cudaGetDeviceCount;
+using dnn::cu::host::cudaGetDeviceProperties;
+using dnn::cu::host::cudaGetErrorName;
+using dnn::cu::host::cudaGetErrorString;
+using dnn::cu::host::cudaGetLastError;
+using dnn::cu::host::cudaGraphDestroy;
+using dnn::cu::host::cudaGraphExecDestroy;
+using dnn::cu::host::cudaGraphInstantiate;
+using dnn::cu::host::cudaGraphLaunch;
+using dnn::cu::host::cudaLaunchKernel;
+using dnn::cu::host::cudaMalloc;
+using dnn::cu::host::cudaMallocHost;
+using dnn::cu::host::cudaMemcpy;
+using dnn::cu::host::cudaMemcpyAsync;
+using dnn::cu::host::cudaMemcpyPeerAsync;
+using dnn::cu::host::cudaMemGetInfo;
+using dnn::cu::host::cudaMemsetAsync;
+using dnn::cu::host::cudaOccupancyMaxActiveBlocksPerMultiprocessor;
+using dnn::cu::host::cudaPeekAtLastError;
+using dnn::cu::host::cudaPointerGetAttributes;
+using dnn::cu::host::cudaSetDevice;
+using dnn::cu::host::cudaStreamBeginCapture;
+using dnn::cu::host::cudaStreamCreateWithFlags;
+using dnn::cu::host::cudaStreamDestroy;
+using dnn::cu::host::cudaStreamEndCapture;
+using dnn::cu::host::cudaStreamIsCapturing;
+using dnn::cu::host::cudaStreamQuery;
+using dnn::cu::host::cudaStreamSynchronize;
+using dnn::cu::host::cudaStreamWaitEvent;
 
 #endif

@@ -14,7 +14,7 @@
 #include "dnn/core/error.hpp"
 #include "dnn/core/text.hpp"
 
-namespace dnn::inline DNN_ABI::cuda::host {
+namespace dnn::inline DNN_ABI::cu::host {
 
 struct Schedule {
   enum class Order : std::uint8_t { forward, reverse, random };
@@ -66,6 +66,6 @@ class [[nodiscard]] UsingSchedule {
   Schedule previous_;
 };
 
-}  // namespace dnn::inline DNN_ABI::cuda::host
+}  // namespace dnn::inline DNN_ABI::cu::host
 
 #endif

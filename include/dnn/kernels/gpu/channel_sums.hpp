@@ -71,8 +71,8 @@ void channel_sums(std::int64_t outer, std::int64_t channels, std::int64_t inner,
   const int group = inner == 1 && channels > 1 ? 1 : group_for(count, 1);
   const auto pieces = pieces_for(channels, count, group), piece = (count + pieces - 1) / pieces;
   const auto run = [&](double* to) {
-    cuda::launch("channel_sums", channel_sums_lines<T>, {line_blocks(pieces * channels, group), line_threads}, to, a, b,
-                 shift_a, shift_b, channels, Divisor(std::max<std::int64_t>(inner, 1)), count, pieces, piece, group);
+    cu::launch("channel_sums", channel_sums_lines<T>, {line_blocks(pieces * channels, group), line_threads}, to, a, b,
+               shift_a, shift_b, channels, Divisor(std::max<std::int64_t>(inner, 1)), count, pieces, piece, group);
   };
   if (pieces == 1) return run(sums);
   const Scratch<double> partial(2 * channels * pieces);

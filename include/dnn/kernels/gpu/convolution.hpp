@@ -236,7 +236,7 @@ DNN_KERNEL void convolve_weights_directly(const ImageOperand<T> gy, const SeenOp
     const auto pixel = cell.find(0, seen.depth(p, depth));
     if (pixel.valid) sum += cast_scalar<Sum>(*pixel.at) * cast_scalar<Sum>(*row.find(0, gy.depth(p, depth)).at);
   }
-  sum = cuda::block_reduce(
+  sum = cu::block_reduce(
       sum, [](Sum a, Sum b) { return a + b; }, Sum(0));
   if (threadIdx.x == 0) out.template store<1>(batch.offset(group, out.batch_strides), group, i, j, columns.value, &sum);
 }
@@ -282,9 +282,8 @@ void convolve(std::string_view op, const WeightOperand<T>& W, const SeenOperand<
     multiply(op, W, seen, out, m, n, channels * cells_y * W.cells_x.value, batch);
   } else if (elements > 0) {
     constexpr int threads = 256;
-    cuda::launch(op, convolve_directly<T>, {blocks_for(elements, threads), threads}, W, seen, out, Divisor(m),
-                 Divisor(n), static_cast<int>(channels), static_cast<int>(cells_y), static_cast<Index32>(elements),
-                 batch);
+    cu::launch(op, convolve_directly<T>, {blocks_for(elements, threads), threads}, W, seen, out, Divisor(m), Divisor(n),
+               static_cast<int>(channels), static_cast<int>(cells_y), static_cast<Index32>(elements), batch);
   }
 }
 
@@ -447,8 +446,8 @@ void convolution_2d_weights(const Convolution2D& all, const T* x, const T* gy, T
     const auto batch = detail::groups_as_batch(c);
     if (m > thin || n > few) return multiply(op, left, seen, out, m, n, depth, batch);
     constexpr int threads = 256;
-    cuda::launch(op, convolve_weights_directly<T>, {static_cast<unsigned>(c.weights()), threads}, left, seen, out,
-                 Divisor(m), Divisor(n), static_cast<int>(depth), batch);
+    cu::launch(op, convolve_weights_directly<T>, {static_cast<unsigned>(c.weights()), threads}, left, seen, out,
+               Divisor(m), Divisor(n), static_cast<int>(depth), batch);
   });
 }
 

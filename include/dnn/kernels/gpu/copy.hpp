@@ -119,11 +119,11 @@ void copy_loops(Word* dst, const Word* src, int ndim, const std::int64_t* sizes,
       }
       const auto tiles_of = [](std::int64_t size) { return (size + copy_tile - 1) / copy_tile; };
       const auto tiles = n / (sizes[rows] * sizes[last]) * tiles_of(sizes[rows]) * tiles_of(sizes[last]);
-      return cuda::launch("transpose", transpose_words<Word>, {blocks_for(tiles, 1), dim3(copy_tile, 8)}, dst, src, c,
-                          static_cast<Index32>(tiles));
+      return cu::launch("transpose", transpose_words<Word>, {blocks_for(tiles, 1), dim3(copy_tile, 8)}, dst, src, c,
+                        static_cast<Index32>(tiles));
     }
   }
-  cuda::launch("copy", copy_words<Word>, {blocks_for(n, 256), 256}, dst, src, c);
+  cu::launch("copy", copy_words<Word>, {blocks_for(n, 256), 256}, dst, src, c);
 }
 
 /// dst[index . dst_strides] = src[index . src_strides] for every index within `sizes`, for elements of `item` bytes.

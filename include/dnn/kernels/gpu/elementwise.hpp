@@ -135,12 +135,12 @@ void launch_elementwise(const void* f_pointer, const ElementwiseArguments& a, [[
   constexpr std::index_sequence<I...> all;
   if constexpr (std::is_same_v<T, float>) {
     if (fours) {
-      return cuda::launch("elementwise", elementwise_fours<F, I...>,
-                          {blocks_for(a.n, elementwise_threads, 4), elementwise_threads}, f, a, all);
+      return cu::launch("elementwise", elementwise_fours<F, I...>,
+                        {blocks_for(a.n, elementwise_threads, 4), elementwise_threads}, f, a, all);
     }
   }
-  cuda::launch("elementwise", elementwise_general<T, F, I...>,
-               {blocks_for(a.n, elementwise_threads), elementwise_threads}, f, a, all);
+  cu::launch("elementwise", elementwise_general<T, F, I...>,
+             {blocks_for(a.n, elementwise_threads), elementwise_threads}, f, a, all);
 }
 
 /// out = f(operands...) over the elements of `shape`. Arrays with too many for 32-bit indices are cut into parts.

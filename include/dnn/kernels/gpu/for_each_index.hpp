@@ -22,7 +22,7 @@ DNN_KERNEL void for_each_index_kernel(F f, std::int64_t n) {
 template <class F>
 void for_each_index(std::string_view name, std::int64_t n, const F& f) {
   constexpr int threads = 256;
-  cuda::launch(name, for_each_index_kernel<F>, {blocks_for(n, threads), threads}, f, n);
+  cu::launch(name, for_each_index_kernel<F>, {blocks_for(n, threads), threads}, f, n);
 }
 
 }  // namespace dnn::inline DNN_ABI::kernels::gpu

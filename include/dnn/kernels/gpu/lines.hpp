@@ -40,7 +40,7 @@ inline std::int64_t pieces_for(std::int64_t lines, std::int64_t length, int grou
 /// `line_warps` values. The order of operations is fixed.
 template <class V, class Op>
 DNN_DEVICE V reduce_group(V value, int group, V* shared, const Op& op) {
-  for (int bit = 1; bit < group && bit < 32; bit *= 2) value = op(value, cuda::shuffle_xor(value, bit));
+  for (int bit = 1; bit < group && bit < 32; bit *= 2) value = op(value, cu::shuffle_xor(value, bit));
   if (group > 32) {
     if (threadIdx.x % 32 == 0) shared[threadIdx.x / 32] = value;
     __syncthreads();

@@ -28,7 +28,7 @@ DNN_KERNEL void map_reduce_blocks(Op op, MapReduceArguments a) {
     for (std::int64_t r = threadIdx.x; r < a.reduced.count; r += blockDim.x) {
       value = op.reduce(value, kernels::detail::mapped<T, Op, I...>(op, a, i, r));
     }
-    value = cuda::block_reduce(value, Reduce<T, Op>{op}, identity);
+    value = cu::block_reduce(value, Reduce<T, Op>{op}, identity);
     if (threadIdx.x == 0) store_as<T>(a.out, a.out_dtype, i, kernels::detail::posted(op, value).v);
   }
 }
@@ -37,8 +37,8 @@ template <class T, class Op, std::size_t... I>
 void map_reduce(const Op& op, const MapReduceArguments& a) {
   const auto threads = std::clamp<std::int64_t>((a.reduced.count + 31) / 32 * 32, 32, 512);
   const auto blocks = std::min<std::int64_t>(a.kept.count, 1 << 20);
-  cuda::launch("reduction", map_reduce_blocks<T, Op, I...>,
-               {static_cast<unsigned>(blocks), static_cast<unsigned>(threads)}, op, a);
+  cu::launch("reduction", map_reduce_blocks<T, Op, I...>,
+             {static_cast<unsigned>(blocks), static_cast<unsigned>(threads)}, op, a);
 }
 
 }  // namespace dnn::inline DNN_ABI::kernels::gpu

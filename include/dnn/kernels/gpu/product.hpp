@@ -62,7 +62,7 @@ struct CoreEngine {
     DNN_DEVICE Loader(const Operand& x, const T* data, std::int64_t first)
         : x_(x), i_(first_row(x)), p_(first_depth(x)), rows_(x, data, first + i_) {}
 
-    DNN_DEVICE void load(cuda::AsyncCopies& copies, T* to, int begin, int end) const {
+    DNN_DEVICE void load(cu::AsyncCopies& copies, T* to, int begin, int end) const {
       to += p_ * pitch + i_;
       if constexpr (Operand::dense) {
         if (in_vectors(x_)) {
@@ -176,7 +176,7 @@ struct TensorEngine {
     DNN_DEVICE Loader(const Operand& x, const E* data, std::int64_t first)
         : x_(x), data_(data), first_(first), thread_(static_cast<int>(threadIdx.x)) {}
 
-    DNN_DEVICE void load(cuda::AsyncCopies& copies, E* to, int begin, int end) const {
+    DNN_DEVICE void load(cu::AsyncCopies& copies, E* to, int begin, int end) const {
       if constexpr (Operand::dense) {
         if (x_.vectors) return load_vectors(copies, to, begin, end);
       }
@@ -200,12 +200,12 @@ struct TensorEngine {
     using Row = typename Operand::template Rows<1, 1>;
     static constexpr int size = static_cast<int>(sizeof(E));
 
-    DNN_DEVICE static void copy(cuda::AsyncCopies& copies, E* to, Element<E> element) {
+    DNN_DEVICE static void copy(cu::AsyncCopies& copies, E* to, Element<E> element) {
       if constexpr (size == 4) copies.copy<4>(to, element.at, element.valid ? 4 : 0);
       else *to = element.valid ? *element.at : E{};
     }
 
-    DNN_DEVICE void load_vectors(cuda::AsyncCopies& copies, E* to, int begin, int end) const {
+    DNN_DEVICE void load_vectors(cu::AsyncCopies& copies, E* to, int begin, int end) const {
       const auto bytes = [](std::int64_t left) {
         return static_cast<int>(left >= vector ? vector : left > 0 ? left : 0) * size;
       };
@@ -251,8 +251,8 @@ struct TensorEngine {
       for (int r = 0; r < 4; ++r) {
         DNN_UNROLL
         for (int c = 0; c < 8; ++c) {
-          cuda::multiply_fragments<E>(sums_[r][c], rows_of_a[r], columns_of_b[c / 2][c % 2],
-                                      columns_of_b[c / 2][c % 2 + 2]);
+          cu::multiply_fragments<E>(sums_[r][c], rows_of_a[r], columns_of_b[c / 2][c % 2],
+                                    columns_of_b[c / 2][c % 2 + 2]);
         }
       }
     }
@@ -279,13 +279,12 @@ struct TensorEngine {
     if (depth_first) {
       DNN_UNROLL
       for (int r = 0; r < 4; ++r) {
-        cuda::load_matrices<false>(out[r], x + (i + 16 * r + lane % 16) * depth_pitch + p + lane / 16 * vector);
+        cu::load_matrices<false>(out[r], x + (i + 16 * r + lane % 16) * depth_pitch + p + lane / 16 * vector);
       }
     } else if constexpr (sizeof(E) == 2) {
       DNN_UNROLL
       for (int r = 0; r < 4; ++r) {
-        cuda::load_matrices<true>(out[r],
-                                  x + (p + lane % 8 + lane / 16 * 8) * row_pitch + i + 16 * r + lane / 8 % 2 * 8);
+        cu::load_matrices<true>(out[r], x + (p + lane % 8 + lane / 16 * 8) * row_pitch + i + 16 * r + lane / 8 % 2 * 8);
       }
     } else {
       DNN_UNROLL
@@ -301,7 +300,7 @@ struct TensorEngine {
       DNN_UNROLL
       for (int r = 0; r < 4; ++r) {
         DNN_UNROLL
-        for (int w = 0; w < 4; ++w) out[r][w] = cuda::to_tf32(std::bit_cast<float>(out[r][w]));
+        for (int w = 0; w < 4; ++w) out[r][w] = cu::to_tf32(std::bit_cast<float>(out[r][w]));
       }
     }
   }
@@ -345,7 +344,7 @@ DNN_KERNEL void DNN_LAUNCH_BOUNDS(Engine::threads, Engine::blocks_per_multiproce
                                                    first_column);
   const auto slice_a = [&](int i) { return shared + i % Engine::stages * 2 * Engine::operand_elements; };
   const auto slice_b = [&](int i) { return slice_a(i) + Engine::operand_elements; };
-  cuda::AsyncCopies copies;
+  cu::AsyncCopies copies;
   const auto load = [&](int i) {
     if (i < slices) {
       load_a.load(copies, slice_a(i), begin + i * Engine::depth, end);
@@ -425,7 +424,7 @@ void launch_product(std::string_view name, std::string_view engine, const A& a, 
   const auto up = [](std::int64_t n, std::int64_t d) { return (n + d - 1) / d; };
   const auto row_tiles = up(s.m, Engine::rows), column_tiles = up(s.n, Engine::columns), batches = s.batch.size();
   const auto tiles = batches * row_tiles * column_tiles;
-  auto parts = parts_of(tiles, s.k, std::int64_t{cuda::multiprocessor_count()} * Engine::blocks_per_multiprocessor);
+  auto parts = parts_of(tiles, s.k, std::int64_t{cu::multiprocessor_count()} * Engine::blocks_per_multiprocessor);
   s.part_depth = static_cast<int>(up(up(s.k, parts), Engine::depth) * Engine::depth);
   parts = std::max<std::int64_t>(1, up(s.k, std::max(s.part_depth, 1)));
   DNN_EXPECT(name, tiles * parts < std::int64_t{1} << 31);
@@ -440,11 +439,11 @@ void launch_product(std::string_view name, std::string_view engine, const A& a, 
   constexpr auto shared = std::size_t{2} * Engine::stages * Engine::operand_elements * sizeof(typename Engine::Value) +
                           (Engine::alignment > 128 ? Engine::alignment : 0);
   const Scratch<typename Engine::Sum> sums(parts == 1 ? 0 : batches * parts * s.m * s.n);
-  cuda::launch(name, multiply_tiles<Engine, A, B, Out>, {static_cast<unsigned>(tiles * parts), Engine::threads, shared},
-               a, b, out, s, sums.data());
+  cu::launch(name, multiply_tiles<Engine, A, B, Out>, {static_cast<unsigned>(tiles * parts), Engine::threads, shared},
+             a, b, out, s, sums.data());
   if (parts == 1) return;
   constexpr int threads = 256;
-  cuda::launch(name, add_parts<Out>, {blocks_for(batches * s.m * s.n, threads), threads}, out, s, sums.data(), batches);
+  cu::launch(name, add_parts<Out>, {blocks_for(batches * s.m * s.n, threads), threads}, out, s, sums.data(), batches);
 }
 
 }  // namespace detail
@@ -461,7 +460,7 @@ void multiply(std::string_view name, const A& a, const B& b, const Out& out, std
   if constexpr (sizeof(T) == 2) {
 #if defined(DNN_HOPPER)
     if constexpr (A::dense && B::dense) {
-      if (cuda::attribute(cudaDevAttrComputeCapabilityMajor) == 9) {
+      if (cu::attribute(cudaDevAttrComputeCapabilityMajor) == 9) {
         return detail::launch_product<WarpgroupEngine<T>>(name, "tensor cores (wgmma)", a, b, out, s);
       }
     }
@@ -474,7 +473,7 @@ void multiply(std::string_view name, const A& a, const B& b, const Out& out, std
     const auto large_tiles = (m + 127) / 128 * ((n + 127) / 128) * batch.size();
     if (config().allow_tf32) {
       detail::launch_product<TensorEngine<T>>(name, "tensor cores (TF32)", a, b, out, s);
-    } else if (large_tiles >= cuda::multiprocessor_count()) {
+    } else if (large_tiles >= cu::multiprocessor_count()) {
       detail::launch_product<CoreEngine<T, 128>>(name, "float32", a, b, out, s);
     } else {
       detail::launch_product<CoreEngine<T, 64>>(name, "float32", a, b, out, s);

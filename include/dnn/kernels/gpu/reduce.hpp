@@ -41,8 +41,8 @@ void reduce(T* out, const T* x, std::int64_t outer, std::int64_t reduced, std::i
   const auto pieces = pieces_for(lines, reduced, group);
   const auto run = [&](T* to, std::int64_t count) {
     const auto piece = (reduced + count - 1) / count;
-    cuda::launch("reduce", reduce_lines<Op, T>, {line_blocks(lines * count, group), line_threads}, to, x, outer,
-                 reduced, inner, count, piece, group);
+    cu::launch("reduce", reduce_lines<Op, T>, {line_blocks(lines * count, group), line_threads}, to, x, outer, reduced,
+               inner, count, piece, group);
   };
   if (pieces == 1) return run(out, 1);
   const Scratch<T> partial(lines * pieces);
@@ -94,8 +94,8 @@ DNN_KERNEL void arg_reduce_lines(std::int32_t* out, const T* x, std::int64_t lin
 template <class Better, class T>
 void arg_reduce(std::int32_t* out, const T* x, std::int64_t outer, std::int64_t reduced, std::int64_t inner) {
   const int group = group_for(reduced, inner);
-  cuda::launch("arg_reduce", arg_reduce_lines<Better, T>, {line_blocks(outer * inner, group), line_threads}, out, x,
-               outer * inner, reduced, inner, group);
+  cu::launch("arg_reduce", arg_reduce_lines<Better, T>, {line_blocks(outer * inner, group), line_threads}, out, x,
+             outer * inner, reduced, inner, group);
 }
 
 }  // namespace dnn::inline DNN_ABI::kernels::gpu

@@ -19,8 +19,8 @@ template <class T>
 class Scratch {
  public:
   explicit Scratch(std::int64_t count)
-      : pool_(device_pool(cuda::current_device())),
-        stream_(cuda::current_stream()),
+      : pool_(device_pool(cu::current_device())),
+        stream_(cu::current_stream()),
         bytes_(static_cast<std::size_t>(count) * sizeof(T)),
         data_(count == 0 ? nullptr : static_cast<T*>(pool_.allocate(bytes_, stream_))) {}
   Scratch(const Scratch&) = delete;

@@ -72,8 +72,8 @@ DNN_KERNEL void log_sum_exp_lines(const T* x, std::int64_t lines, std::int64_t c
 template <class T>
 void log_sum_exp(const T* x, std::int64_t outer, std::int64_t classes, std::int64_t inner, T* largest, T* log_sum) {
   const int group = group_for(classes, inner);
-  cuda::launch("log_sum_exp", log_sum_exp_lines<T>, {line_blocks(outer * inner, group), line_threads}, x, outer * inner,
-               classes, inner, group, largest, log_sum);
+  cu::launch("log_sum_exp", log_sum_exp_lines<T>, {line_blocks(outer * inner, group), line_threads}, x, outer * inner,
+             classes, inner, group, largest, log_sum);
 }
 
 template <class T>
@@ -98,8 +98,8 @@ DNN_KERNEL void softmax_lines(T* y, const T* x, std::int64_t lines, std::int64_t
 template <class T>
 void softmax(T* y, const T* x, std::int64_t outer, std::int64_t classes, std::int64_t inner, bool log_of_it) {
   const int group = group_for(classes, inner);
-  cuda::launch("softmax", softmax_lines<T>, {line_blocks(outer * inner, group), line_threads}, y, x, outer * inner,
-               classes, inner, group, log_of_it);
+  cu::launch("softmax", softmax_lines<T>, {line_blocks(outer * inner, group), line_threads}, y, x, outer * inner,
+             classes, inner, group, log_of_it);
 }
 
 template <class T>
@@ -129,8 +129,8 @@ template <class T>
 void softmax_gradient(T* gx, const T* gy, const T* y, std::int64_t outer, std::int64_t classes, std::int64_t inner,
                       bool log_of_it) {
   const int group = group_for(classes, inner);
-  cuda::launch("softmax_gradient", softmax_gradient_lines<T>, {line_blocks(outer * inner, group), line_threads}, gx, gy,
-               y, outer * inner, classes, inner, group, log_of_it);
+  cu::launch("softmax_gradient", softmax_gradient_lines<T>, {line_blocks(outer * inner, group), line_threads}, gx, gy,
+             y, outer * inner, classes, inner, group, log_of_it);
 }
 
 }  // namespace dnn::inline DNN_ABI::kernels::gpu

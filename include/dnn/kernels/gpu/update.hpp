@@ -146,7 +146,7 @@ class UpdateBatch {
   static void start(const std::byte* table_bytes) {
     const auto& table = *reinterpret_cast<const UpdateTable<F, States>*>(table_bytes);
     const auto run = [&]<std::size_t... I>(std::index_sequence<I...> all) {
-      cuda::launch("update", update_arrays<T, F, States, I...>, {table.blocks, update_threads}, table, all);
+      cu::launch("update", update_arrays<T, F, States, I...>, {table.blocks, update_threads}, table, all);
     };
     run(std::make_index_sequence<States>{});
   }
@@ -209,7 +209,7 @@ void sum_of_squares(double* out, std::span<const Elements> arrays) {
   double* to = partial.data();
   SquaresTable table;
   const auto start = [&] {
-    if (table.blocks > 0) cuda::launch("sum_of_squares", square_arrays<>, {table.blocks, line_threads}, to, table);
+    if (table.blocks > 0) cu::launch("sum_of_squares", square_arrays<>, {table.blocks, line_threads}, to, table);
     to += table.blocks;
     table.count = 0;
     table.blocks = 0;

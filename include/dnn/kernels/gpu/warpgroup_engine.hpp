@@ -34,7 +34,7 @@ struct WarpgroupEngine {
     DNN_DEVICE Loader(const Operand& x, const E* data, std::int64_t first)
         : x_(x), i_(first_row(x)), p_(first_depth(x)), rows_(x, data, first + i_) {}
 
-    DNN_DEVICE void load(cuda::AsyncCopies& copies, E* to, int begin, int end) const {
+    DNN_DEVICE void load(cu::AsyncCopies& copies, E* to, int begin, int end) const {
       const auto bytes = [](int left) { return (left >= 8 ? 8 : left > 0 ? left : 0) * 2; };
       if (x_.depth_first) {
         const auto p = x_.depth(begin + p_, end);
@@ -94,8 +94,8 @@ struct WarpgroupEngine {
   /// Products run on while the next copies are started; the one of the slice before must be done when its place is
   /// filled again.
   DNN_DEVICE void settle() {
-    cuda::warpgroup_wait(sums_);
-    cuda::fence_shared_for_warpgroups();
+    cu::warpgroup_wait(sums_);
+    cu::fence_shared_for_warpgroups();
   }
 
   DNN_DEVICE void multiply(const E* a, bool a_depth_first, const E* b, bool b_depth_first) {
@@ -125,15 +125,15 @@ struct WarpgroupEngine {
   template <bool a_along_rows, bool b_along_rows>
   DNN_DEVICE void multiply(const E* a, const E* b) {
     const int half = static_cast<int>(threadIdx.x) / 128;
-    const cuda::SwizzledMatrix left{a + half * block, 1024, a_along_rows ? block * 2 : 0};
-    const cuda::SwizzledMatrix right{b, 1024, b_along_rows ? block * 2 : 0};
-    cuda::warpgroup_arrive();
+    const cu::SwizzledMatrix left{a + half * block, 1024, a_along_rows ? block * 2 : 0};
+    const cu::SwizzledMatrix right{b, 1024, b_along_rows ? block * 2 : 0};
+    cu::warpgroup_arrive();
     DNN_UNROLL
     for (int p = 0; p < depth; p += 16) {
-      cuda::multiply_warpgroup<E, a_along_rows, b_along_rows>(sums_, left.from(a_along_rows ? p * 128 : p * 2),
-                                                              right.from(b_along_rows ? p * 128 : p * 2));
+      cu::multiply_warpgroup<E, a_along_rows, b_along_rows>(sums_, left.from(a_along_rows ? p * 128 : p * 2),
+                                                            right.from(b_along_rows ? p * 128 : p * 2));
     }
-    cuda::warpgroup_commit();
+    cu::warpgroup_commit();
   }
 
   float sums_[64] = {};
