@@ -82,7 +82,7 @@ def measure_training(name, step):
 
 
 def measure_once(name, run):
-    """`run` returns the last loss."""
+    """`run` returns the loss to compare."""
     start = clock()
     loss = float(run())
     print(name, clock() - start, loss, sep="|", flush=True)

@@ -107,12 +107,12 @@ void mnist_epoch() {
   double loss = 0;
   training::StandardUpdater updater(iterator, optimizer, [&](const Variable& x, const Variable& t) {
     const Variable result = softmax_cross_entropy(model(x), t.array());
-    loss = result.item();
+    loss += result.item();
     return result;
   });
   const double start = now();
   for (int i = 0; i < 600; ++i) updater.update();
-  print("mnist_epoch", now() - start, loss);
+  print("mnist_epoch", now() - start, loss / 600);
 }
 
 void tanh_op() {
