@@ -65,103 +65,90 @@ class ValueShift : public Extension {
   std::optional<double> last_value_;
 };
 
-namespace detail {
-/// `value`, or `target` when that lies between `value` and where it came from. Right for negative values too.
-inline double limited(double value, std::optional<double> target, bool grows) {
-  if (!target) return value;
-  const double ratio = value / *target;
-  return (grows ? ratio > 1 : ratio < 1) ? *target : value;
-}
-}  // namespace detail
+/// The base of those that multiply: init * factor(t), until that reaches the target.
+class FactorShift : public ValueShift {
+ protected:
+  /// `grows`: whether factors get larger with t.
+  FactorShift(std::string attribute, const ShiftOptions& options, bool grows)
+      : ValueShift(std::move(attribute), options.init, options.optimizer), target_(options.target), grows_(grows) {}
+
+  virtual double factor(double t) const = 0;
+
+  double value(std::int64_t t) const final {
+    if (t == 0) return init();
+    const double value = init() * factor(static_cast<double>(t));
+    if (!target_) return value;
+    const double ratio = value / *target_;  // right for negative values too
+    return (grows_ ? ratio > 1 : ratio < 1) ? *target_ : value;
+  }
+
+ private:
+  std::optional<double> target_;
+  bool grows_;
+};
 
 /// init * rate^t. Throws ArgumentError for a negative rate.
-class ExponentialShift : public ValueShift {
+class ExponentialShift : public FactorShift {
  public:
-  ExponentialShift(std::string attribute, double rate, ShiftOptions options = {})
-      : ValueShift(std::move(attribute), options.init, options.optimizer), rate_(rate), target_(options.target) {
+  ExponentialShift(std::string attribute, double rate, const ShiftOptions& options = {})
+      : FactorShift(std::move(attribute), options, rate > 1), rate_(rate) {
     if (rate < 0) throw ArgumentError("[ExponentialShift] rate >= 0 does not hold: ", rate, " < 0");
   }
   std::string default_name() const override { return "ExponentialShift"; }
 
  protected:
-  double value(std::int64_t t) const override {
-    if (t == 0) return init();
-    return detail::limited(init() * std::pow(rate_, static_cast<double>(t)), target_, rate_ > 1);
-  }
+  double factor(double t) const override { return std::pow(rate_, t); }
 
  private:
   double rate_;
-  std::optional<double> target_;
 };
 
 /// init * gamma^floor(t / step). Throws ArgumentError for a step that is not positive.
-class StepShift : public ValueShift {
+class StepShift : public FactorShift {
  public:
-  StepShift(std::string attribute, double gamma, double step, ShiftOptions options = {})
-      : ValueShift(std::move(attribute), options.init, options.optimizer),
-        gamma_(gamma),
-        step_(step),
-        target_(options.target) {
+  StepShift(std::string attribute, double gamma, double step, const ShiftOptions& options = {})
+      : FactorShift(std::move(attribute), options, gamma > 1), gamma_(gamma), step_(step) {
     if (!(step > 0)) throw ArgumentError("[StepShift] step > 0 does not hold: ", step, " <= 0");
   }
   std::string default_name() const override { return "StepShift"; }
 
  protected:
-  double value(std::int64_t t) const override {
-    if (t == 0) return init();
-    return detail::limited(init() * std::pow(gamma_, std::floor(static_cast<double>(t) / step_)), target_, gamma_ > 1);
-  }
+  double factor(double t) const override { return std::pow(gamma_, std::floor(t / step_)); }
 
  private:
   double gamma_, step_;
-  std::optional<double> target_;
 };
 
 /// init * (1 + gamma t)^-power. Throws ArgumentError for a negative gamma.
-class InverseShift : public ValueShift {
+class InverseShift : public FactorShift {
  public:
-  InverseShift(std::string attribute, double gamma, double power, ShiftOptions options = {})
-      : ValueShift(std::move(attribute), options.init, options.optimizer),
-        gamma_(gamma),
-        power_(power),
-        target_(options.target) {
+  InverseShift(std::string attribute, double gamma, double power, const ShiftOptions& options = {})
+      : FactorShift(std::move(attribute), options, power < 0), gamma_(gamma), power_(power) {
     if (gamma < 0) throw ArgumentError("[InverseShift] gamma >= 0 does not hold: ", gamma, " < 0");
   }
   std::string default_name() const override { return "InverseShift"; }
 
  protected:
-  double value(std::int64_t t) const override {
-    if (t == 0) return init();
-    return detail::limited(init() * std::pow(1 + gamma_ * static_cast<double>(t), -power_), target_, power_ < 0);
-  }
+  double factor(double t) const override { return std::pow(1 + gamma_ * t, -power_); }
 
  private:
   double gamma_, power_;
-  std::optional<double> target_;
 };
 
-/// init * max(1 - t / max_count, 0)^rate.
-class PolynomialShift : public ValueShift {
+/// init * max(1 - t / max_count, 0)^rate. Throws ArgumentError for a max_count that is not positive.
+class PolynomialShift : public FactorShift {
  public:
-  PolynomialShift(std::string attribute, double rate, double max_count, ShiftOptions options = {})
-      : ValueShift(std::move(attribute), options.init, options.optimizer),
-        rate_(rate),
-        max_count_(max_count),
-        target_(options.target) {
+  PolynomialShift(std::string attribute, double rate, double max_count, const ShiftOptions& options = {})
+      : FactorShift(std::move(attribute), options, rate <= 0), rate_(rate), max_count_(max_count) {
     if (!(max_count > 0)) throw ArgumentError("[PolynomialShift] max_count > 0 does not hold: ", max_count, " <= 0");
   }
   std::string default_name() const override { return "PolynomialShift"; }
 
  protected:
-  double value(std::int64_t t) const override {
-    if (t == 0) return init();
-    const double decay = std::max(1 - static_cast<double>(t) / max_count_, 0.0);
-    return detail::limited(init() * std::pow(decay, rate_), target_, rate_ <= 0);
-  }
+  double factor(double t) const override { return std::pow(std::max(1 - t / max_count_, 0.0), rate_); }
 
  private:
   double rate_, max_count_;
-  std::optional<double> target_;
 };
 
 /// From the first value to the second while t goes from the first time to the second; constant before and after.
