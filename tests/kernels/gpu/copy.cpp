@@ -85,4 +85,24 @@ TEST_CASE("GPU: gathering and adding at places, in a fixed order", "[gpu]") {
   }
 }
 
+TEST_CASE("GPU: adding at any number of places", "[gpu]") {
+  for (const std::int64_t count : {0, 1, 127, 128, 129, 256, 257, 1000}) {
+    for (const std::int64_t targets : {1, 7, 5000}) {
+      expect_twins(
+          concat(count, " places, ", targets, " targets"),
+          [&] {
+            const Array x = numbers({count, 2}, float32);
+            // From -2 on: both kinds of no place are among them.
+            const Array places = random::uniform({count}, -2.9, static_cast<double>(targets), float64).to(int64);
+            Array y = zeros({2 * targets});
+            kernels::scatter_places(
+                y.data<float>(), x.data<float>(),
+                kernels::PlacedGrid(places.data<std::int64_t>(), count, 2, Shape{2}, {targets}, {1}));
+            return y;
+          },
+          0, 0);
+    }
+  }
+}
+
 #endif

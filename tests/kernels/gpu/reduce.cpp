@@ -66,4 +66,35 @@ TEST_CASE("GPU: the first best element, NaN before numbers", "[gpu]") {
   }
 }
 
+TEST_CASE("GPU: long lines are searched in pieces", "[gpu]") {
+  for (const bool special : {false, true}) {
+    for (const std::int64_t inner : {1, 2}) {
+      expect_twins(concat("pieces ", special, inner), [&] {
+        const Shape shape{2, 70001, inner};
+        Array x =
+            special ? numbers(shape, float32, true) : random::uniform(shape, 0, 50, float64).to(int32).to(float32);
+        Array out({2, inner}, int32);
+        kernels::arg_reduce<Greater>(out.data<std::int32_t>(), std::as_const(x).data<float>(), 2, 70001, inner);
+        return out;
+      });
+    }
+  }
+  // The best one in the last piece, in the first one, and everywhere.
+  for (const std::int64_t best : {70000L, 3L, -1L}) {
+    expect_twins(concat("best at ", best), [&] {
+      const auto host = [&] {
+        const auto cpu = using_device("cpu");
+        Array x = zeros({70001});
+        if (best >= 0) x.at<float>(best) = 1;
+        return x;
+      }();
+      const Array x = host.to(current_device());
+      Array out({1}, int32);
+      kernels::arg_reduce<Greater>(out.data<std::int32_t>(), x.data<float>(), 1, 70001, 1);
+      CHECK(out.item<std::int64_t>() == std::max<std::int64_t>(best, 0));
+      return out;
+    });
+  }
+}
+
 #endif

@@ -72,30 +72,48 @@ struct Choose {
   }
 };
 
+/// out[o, p, i] = index of the best element of piece p of the line at (o, i); its value goes to `values` if there are.
+/// Elements are numbered by `indices`, or by their place in the line.
 template <class Better, class T>
-DNN_KERNEL void arg_reduce_lines(std::int32_t* out, const T* x, std::int64_t lines, std::int64_t reduced,
-                                 std::int64_t inner, int group) {
+DNN_KERNEL void arg_reduce_lines(std::int32_t* out, T* values, const T* x, const std::int32_t* indices,
+                                 std::int64_t outer, std::int64_t reduced, std::int64_t inner, std::int64_t pieces,
+                                 std::int64_t piece, int group) {
   DNN_SHARED(Candidate<T>, shared, [line_warps]);
-  for_lines(lines, group, [&](std::int64_t line, int lane, bool active) {
+  for_lines(outer * pieces * inner, group, [&](std::int64_t line, int lane, bool active) {
     Candidate<T> best{T(0), -1};
     constexpr Choose<Better, T> choose;
     if (active) {
-      const T* from = x + line / inner * reduced * inner + line % inner;
-      for (std::int64_t r = lane; r < reduced; r += group) {
-        best = choose(best, Candidate<T>{from[r * inner], static_cast<std::int32_t>(r)});
+      const std::int64_t i = line % inner, p = line / inner % pieces, o = line / inner / pieces;
+      const std::int64_t end = (p + 1) * piece < reduced ? (p + 1) * piece : reduced;
+      for (std::int64_t r = p * piece + lane; r < end; r += group) {
+        const std::int64_t at = (o * reduced + r) * inner + i;
+        best = choose(best, Candidate<T>{x[at], indices ? indices[at] : static_cast<std::int32_t>(r)});
       }
     }
     best = reduce_group(best, group, shared, choose);
-    if (active && lane == 0) out[line] = best.index;
+    if (!active || lane != 0) return;
+    out[line] = best.index;
+    if (values) values[line] = best.value;
   });
 }
 
 /// As kernels::arg_reduce.
 template <class Better, class T>
 void arg_reduce(std::int32_t* out, const T* x, std::int64_t outer, std::int64_t reduced, std::int64_t inner) {
+  const auto lines = outer * inner;
   const int group = group_for(reduced, inner);
-  cu::launch("arg_reduce", arg_reduce_lines<Better, T>, {line_blocks(outer * inner, group), line_threads}, out, x,
-             outer * inner, reduced, inner, group);
+  const auto pieces = pieces_for(lines, reduced, group);
+  const Scratch<T> values(pieces == 1 ? 0 : lines * pieces);
+  const Scratch<std::int32_t> indices(pieces == 1 ? 0 : lines * pieces);
+  const auto run = [&](std::int32_t* to, T* to_values, const T* from, const std::int32_t* numbers, std::int64_t length,
+                       std::int64_t count) {
+    const int threads = group_for(length, inner);
+    cu::launch("arg_reduce", arg_reduce_lines<Better, T>, {line_blocks(lines * count, threads), line_threads}, to,
+               to_values, from, numbers, outer, length, inner, count, (length + count - 1) / count, threads);
+  };
+  if (pieces == 1) return run(out, nullptr, x, nullptr, reduced, 1);
+  run(indices.data(), values.data(), x, nullptr, reduced, pieces);
+  run(out, nullptr, values.data(), indices.data(), pieces, 1);
 }
 
 }  // namespace dnn::inline DNN_ABI::kernels::gpu
