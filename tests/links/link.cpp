@@ -137,12 +137,18 @@ TEST_CASE("copies have parameters of their own in the mode asked for", "[link]")
   CHECK(outer.inner.w.grad().defined());
 }
 
-TEST_CASE("a parameter that is used twice stays one in a copy", "[link]") {
+TEST_CASE("a parameter that is used twice is one", "[link]") {
   struct Tied : Chain<Tied> {
     links::Linear a{2, 2};
     links::Linear b = a;
   };
-  const Tied tied;
+  Tied tied, other;
+  CHECK(names(tied.namedparams()) == "/a/W /a/b ");
+  CHECK(tied.params().size() == 2);
+  CHECK(tied.count_params() == 6);
+  other.a.W.set_grad(ones({2, 2}));
+  tied.addgrads(other);
+  CHECK(array_equal(tied.b.W.grad(), ones({2, 2})));
   auto copied = tied.copy(CopyMode::copy);
   CHECK(copied.a.W.body() == copied.b.W.body());
   CHECK_FALSE(copied.a.W.body() == tied.a.W.body());

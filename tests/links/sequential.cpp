@@ -62,7 +62,7 @@ TEST_CASE("Sequentials are joined, flattened and repeated", "[sequential]") {
   const Sequential block{links::Linear(2, 2), relu};
   Sequential joined = block + block;
   CHECK(joined.size() == 4);
-  CHECK(joined.namedparams()[0].parameter.body() == joined.namedparams()[2].parameter.body());
+  CHECK(joined.get<links::Linear>(0).W.body() == joined.get<links::Linear>(2).W.body());
 
   auto repeated = block.repeat(3);
   CHECK(repeated.size() == 3);

@@ -81,6 +81,9 @@ inline void name_parameters(SerializableRef link) {
 inline std::vector<NamedParameter> namedparams(SerializableRef link) {
   std::vector<NamedParameter> out;
   for_each_parameter(link, [&](const std::string& path, Parameter& p) {
+    for (const auto& known : out) {
+      if (known.parameter.body() == p.body()) return;
+    }
     // Few, and mostly in order already: moving down by steps costs less to compile than sorting.
     out.push_back({"/" + path, p});
     for (auto i = out.size() - 1; i > 0 && comes_before(path, std::string_view(out[i - 1].name).substr(1)); --i) {
@@ -114,7 +117,7 @@ inline void cleargrads(SerializableRef link) {
 
 inline std::int64_t count_params(SerializableRef link) {
   std::int64_t n = 0;
-  for_each_parameter(link, [&](const std::string&, Parameter& p) { n += p.is_initialized() ? p.size() : 0; });
+  for (const auto& [name, p] : namedparams(link)) n += p.is_initialized() ? p.size() : 0;
   return n;
 }
 
@@ -208,13 +211,13 @@ inline void addgrads(SerializableRef to, SerializableRef from) {
   for_each_parameter(from,
                      [&](const std::string& path, Parameter& p) { source.emplace_back(path, p.grad_variable()); });
   const auto mode = no_backprop_mode();
-  for_each_parameter(to, [&](const std::string& path, Parameter& p) {
-    const Variable& other = find_named(source, path, "addgrads");
-    if (!other.defined()) return;
+  for (auto& [name, p] : namedparams(to)) {
+    const Variable& other = find_named(source, name.substr(1), "addgrads");
+    if (!other.defined()) continue;
     if (!p.is_initialized()) p.initialize(other.shape());
     const Variable own = p.grad_variable();
     p.set_grad(own.defined() ? add_gradients(own, other) : Variable(other.array().copy()));
-  });
+  }
 }
 
 }  // namespace detail
@@ -222,7 +225,8 @@ inline void addgrads(SerializableRef to, SerializableRef from) {
 template <class D>
 class Link {
  public:
-  /// All parameters, uninitialised ones too: own ones first, then the children's, each by name.
+  /// All parameters, uninitialised ones too: own ones first, then the children's, each by name. One that is in several
+  /// places is there once, under the name of the first; files hold it under every name.
   std::vector<NamedParameter> namedparams() const { return detail::namedparams(self()); }
   std::vector<Parameter> params() const {
     std::vector<Parameter> out;
