@@ -75,7 +75,7 @@ void roofs() {
          }),
          warps * 8 * 2 * 16 * 8 * 8, "FLOP");
   report("roof", "mma.sync bfloat16", milliseconds([&] {
-           cu::launch("roof", tensor_core_roof<bfloat16>, {blocks, threads}, out, repeats);
+           cu::launch("roof", tensor_core_roof<BFloat16>, {blocks, threads}, out, repeats);
          }),
          warps * 8 * 2 * 16 * 8 * 16, "FLOP");
 }
@@ -180,8 +180,8 @@ void products() {
   product<float>("float32", {100, 10, 1000, false, true}, single);
   for (const bool b : {false, true}) {
     const Sizes sizes{larger, larger, larger, false, b};
-    product<bfloat16>("bfloat16", sizes, {0x1p-8, 0x1p-22});
-    product<float16>("float16", sizes, {0x1p-11, 0x1p-22});
+    product<BFloat16>("bfloat16", sizes, {0x1p-8, 0x1p-22});
+    product<Float16>("float16", sizes, {0x1p-11, 0x1p-22});
     const auto tf32 = using_tf32();
     product<float>("tf32", sizes, {0x1p-24, 0x1p-10});
   }

@@ -31,6 +31,12 @@ TEST_CASE("copies of a variable are the same variable", "[autograd]") {
   CHECK(Variable(ones({1})).name().empty());
 }
 
+TEST_CASE("what would change a temporary handle does not compile", "[autograd]") {
+  STATIC_REQUIRE(std::is_assignable_v<Variable&, Variable>);
+  STATIC_REQUIRE_FALSE(std::is_assignable_v<Variable, Variable>);
+  STATIC_REQUIRE_FALSE(std::is_assignable_v<Array, Array>);
+}
+
 TEST_CASE("rank is the longest way from a leaf", "[autograd]") {
   const Variable x(ones({2}));
   CHECK(x.rank() == 0);
@@ -80,6 +86,19 @@ TEST_CASE("a parameter takes its shape later", "[autograd]") {
   CHECK_FALSE(shared.grad().defined());
   CHECK(p.array().to("cpu").at<float>(0, 0) == 4);
   CHECK(shared.name() == "/l1/W");
+}
+
+TEST_CASE("a parameter starts as a number or an array", "[autograd]") {
+  CHECK(Parameter(0, {2}).array().to("cpu").at<float>(1) == 0);
+  CHECK(Parameter(0.5, {2}).array().to("cpu").at<float>(1) == 0.5f);
+  Parameter later(1);
+  later.initialize({3});
+  CHECK(array_equal(later.array(), ones({3})));
+  const Array values = array({1., 2.});
+  const Parameter copied(Initializer(values), {2});
+  CHECK(array_equal(copied.array(), array({1.f, 2.f})));
+  CHECK_FALSE(copied.array().shares_storage(values));
+  CHECK_THROWS_AS(Parameter(Initializer(values), {3}), ShapeError);
 }
 
 TEST_CASE("unchain_backward makes leaves of all outputs of a function", "[autograd]") {

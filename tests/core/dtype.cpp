@@ -5,7 +5,7 @@
 using namespace dnn;
 
 namespace {
-constexpr DType all[] = {float32, float64, DType::float16, DType::bfloat16, int32, int64, uint8, boolean};
+constexpr DType all[] = {float32, float64, float16, bfloat16, int32, int64, uint8, boolean};
 }
 
 TEST_CASE("dtypes have names, sizes and C++ types", "[core]") {

@@ -37,10 +37,10 @@ Half of_bits(unsigned bits) {
 TEST_CASE("every float16 converts to its value and back", "[core]") {
   int wrong = 0;
   for (unsigned bits = 0; bits < 0x10000; ++bits) {
-    const auto value = static_cast<float>(of_bits<float16>(bits));
+    const auto value = static_cast<float>(of_bits<Float16>(bits));
     if (!same(static_cast<double>(value), half_value(bits))) ++wrong;
-    if (!std::isnan(value) && float16(value).bits != bits) ++wrong;
-    if (std::isnan(value) && !std::isnan(static_cast<float>(float16(value)))) ++wrong;
+    if (!std::isnan(value) && Float16(value).bits != bits) ++wrong;
+    if (std::isnan(value) && !std::isnan(static_cast<float>(Float16(value)))) ++wrong;
   }
   CHECK(wrong == 0);
 }
@@ -55,26 +55,26 @@ TEST_CASE("floats round to the nearest float16, ties to even", "[core]") {
     const float inf = std::numeric_limits<float>::infinity();
     for (const unsigned sign : {0u, 0x8000u}) {
       const float s = sign ? -1.f : 1.f;
-      if (float16(s * middle).bits != (even | sign)) ++wrong;
-      if (float16(s * std::nextafterf(middle, 0)).bits != (bits | sign)) ++wrong;
-      if (float16(s * std::nextafterf(middle, inf)).bits != ((bits + 1) | sign)) ++wrong;
+      if (Float16(s * middle).bits != (even | sign)) ++wrong;
+      if (Float16(s * std::nextafterf(middle, 0)).bits != (bits | sign)) ++wrong;
+      if (Float16(s * std::nextafterf(middle, inf)).bits != ((bits + 1) | sign)) ++wrong;
     }
   }
   CHECK(wrong == 0);
-  CHECK(float16(1e30f).bits == 0x7c00);
-  CHECK(float16(-std::numeric_limits<float>::infinity()).bits == 0xfc00);
-  CHECK(float16(std::numeric_limits<float>::denorm_min()).bits == 0);
+  CHECK(Float16(1e30f).bits == 0x7c00);
+  CHECK(Float16(-std::numeric_limits<float>::infinity()).bits == 0xfc00);
+  CHECK(Float16(std::numeric_limits<float>::denorm_min()).bits == 0);
 }
 
 TEST_CASE("bfloat16 is a rounded float", "[core]") {
   int wrong = 0;
   for (unsigned bits = 0; bits < 0x10000; ++bits) {
-    const auto value = static_cast<float>(of_bits<bfloat16>(bits));
+    const auto value = static_cast<float>(of_bits<BFloat16>(bits));
     if (std::bit_cast<std::uint32_t>(value) != bits << 16) ++wrong;
-    if (!std::isnan(value) && bfloat16(value).bits != bits) ++wrong;
-    if (std::isnan(value) && !std::isnan(static_cast<float>(bfloat16(value)))) ++wrong;
+    if (!std::isnan(value) && BFloat16(value).bits != bits) ++wrong;
+    if (std::isnan(value) && !std::isnan(static_cast<float>(BFloat16(value)))) ++wrong;
     if (bits < 0x7f80) {
-      const auto above = [&](unsigned low) { return bfloat16(std::bit_cast<float>((bits << 16) | low)).bits; };
+      const auto above = [&](unsigned low) { return BFloat16(std::bit_cast<float>((bits << 16) | low)).bits; };
       if (above(0x7fff) != bits || above(0x8001) != bits + 1 || above(0x8000) != bits + (bits & 1)) ++wrong;
     }
   }

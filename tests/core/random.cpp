@@ -22,7 +22,7 @@ TEST_CASE("philox gives the published test vectors", "[core]") {
 }
 
 TEST_CASE("draws do not overlap, and a restored generator repeats", "[core]") {
-  Generator generator(7);
+  RandomGenerator generator(7);
   const auto first = generator.draw(3), second = generator.draw(1);
   CHECK(first.position == 0);
   CHECK(second.position == 3);

@@ -56,6 +56,28 @@ TEST_CASE("setup names parameters by their paths, and errors say them", "[optimi
   CHECK_THROWS_AS(optimizer.rule(dnn::Parameter{}), ArgumentError);
 }
 
+TEST_CASE("a parameter that is used twice is updated once", "[optimizer]") {
+  struct Tied : Chain<Tied> {
+    links::Linear a{1, 1, {.nobias = true, .initialW = 3}}, b = a;
+  };
+  Tied model;
+  optimizers::SGD optimizer(1);
+  optimizer.setup(model);
+  optimizer.add_hook(optimizer_hooks::WeightDecay{0.5});
+  model.a.W.set_grad(ones({1, 1}));
+  optimizer.update();
+  CHECK(model.b.W.item() == 3 - (1 + 0.5 * 3));
+  CHECK(optimizer.rule(model.b.W).t() == 1);
+}
+
+TEST_CASE("the first hyperparameter may come alone", "[optimizer]") {
+  CHECK(optimizers::SGD(0.5).hyperparam.lr == 0.5);
+  CHECK(optimizers::SGD{{}}.hyperparam.lr == 0.01);
+  const optimizers::Adam adam(1);
+  CHECK(adam.hyperparam.alpha == 1);
+  CHECK(adam.hyperparam.beta1 == 0.9);
+}
+
 TEST_CASE("a parameter without gradient is updated as if it were zero", "[optimizer]") {
   Model model;
   optimizers::MomentumSGD optimizer{{.lr = 1, .momentum = 0.5}};

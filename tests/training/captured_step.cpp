@@ -25,7 +25,7 @@ struct Perceptron : Chain<Perceptron> {
 };
 
 Batch batch_of(std::int64_t rows, int number) {
-  Generator generator(static_cast<std::uint64_t>(number));
+  RandomGenerator generator(static_cast<std::uint64_t>(number));
   Array x({rows, 5}), t({rows}, int64);
   const UsingDevice host(Device{});
   Array hx = zeros({rows, 5}), ht = zeros({rows}, int64);

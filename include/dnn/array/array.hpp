@@ -26,6 +26,11 @@ class Array {
  public:
   /// No array: `defined()` is false, the shape (). What needs elements or a device throws ArgumentError.
   Array() noexcept = default;
+  Array(const Array&) = default;
+  Array(Array&&) noexcept = default;
+  /// Of variables only: `a[0] = b` would change nothing but a handle about to die. `a[0].assign(b)` copies elements.
+  Array& operator=(const Array&) & = default;
+  Array& operator=(Array&&) & noexcept = default;
   /// Uninitialised elements on the current device. Throws ShapeError when the byte count overflows.
   explicit Array(const Shape& shape, DType dtype = float32, Device device = current_device())
       : shape_(shape), dtype_(dtype) {

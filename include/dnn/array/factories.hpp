@@ -173,7 +173,7 @@ inline double last_before(double high, double low, DType dtype) {
   const auto end = static_cast<float>(high), towards = static_cast<float>(low);
   if (!is_16bit_float(dtype)) return static_cast<double>(std::nextafter(end, towards));
   const auto narrow = [dtype](float x) {
-    return dtype == DType::float16 ? static_cast<float>(float16(x)) : static_cast<float>(bfloat16(x));
+    return dtype == DType::float16 ? static_cast<float>(Float16(x)) : static_cast<float>(BFloat16(x));
   };
   // Steps far below the spacing of 16-bit numbers there, doubled until one leads to the neighbour.
   float last = narrow(end);

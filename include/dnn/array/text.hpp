@@ -45,7 +45,7 @@ inline std::string shortest(double value, DType dtype, std::chars_format format)
   if (dtype == DType::float32) return text(std::to_chars(buffer, std::end(buffer), static_cast<float>(value), format));
   const auto bits = [&](double x) {
     const auto f = static_cast<float>(x);
-    return dtype == DType::float16 ? float16(f).bits : bfloat16(f).bits;
+    return dtype == DType::float16 ? Float16(f).bits : BFloat16(f).bits;
   };
   // 16 bits hold at most five significant digits; they are exact doubles.
   double rounded = value;

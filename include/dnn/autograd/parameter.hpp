@@ -1,9 +1,11 @@
 /// `Parameter`: a variable that an optimizer trains. Its data may come later, when the shape is known.
 #pragma once
 
+#include <concepts>
 #include <functional>
 #include <limits>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "dnn/array/factories.hpp"
@@ -11,8 +13,19 @@
 
 namespace dnn::inline DNN_ABI {
 
-/// Fills an allocated array: `initializers::HeNormal{}` and the like, or any function of the user's.
-using Initializer = std::function<void(Array&)>;
+/// Fills an allocated array: `initializers::HeNormal{}` and the like, any function of the user's, a number, or the
+/// elements of an array of that shape.
+class Initializer : public std::function<void(Array&)> {
+ public:
+  using std::function<void(Array&)>::function;
+  /// `0` too, which the function alone would take for a null pointer.
+  template <class T>
+    requires(std::is_arithmetic_v<T>)
+  Initializer(T value) : function([value](Array& array) { array.fill(value); }) {}
+  template <class A>
+    requires(std::same_as<A, Array>)
+  Initializer(A values) : function([values](Array& array) { array.assign(values); }) {}
+};
 
 namespace detail {
 struct ParameterBody final : VariableBody {

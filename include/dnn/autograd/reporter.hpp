@@ -2,8 +2,8 @@
 ///
 ///     Variable operator()(const Variable& x, const Variable& t) {
 ///       auto loss = softmax_cross_entropy(predictor(x), t);
-///       report({{"loss", loss}}, this);  // observed as "main/loss" by a Trainer, "validation/main/loss" by an
-///       Evaluator return loss;
+///       report({{"loss", loss}}, this);  // "main/loss" to a Trainer, "validation/main/loss" to an Evaluator
+///       return loss;
 ///     }
 #pragma once
 

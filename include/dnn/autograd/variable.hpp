@@ -67,6 +67,11 @@ struct VariableBody : RefCounted, Pooled {
 class Variable {
  public:
   Variable() noexcept = default;
+  Variable(const Variable&) = default;
+  Variable(Variable&&) noexcept = default;
+  /// Of lvalues only: `x[0] = y` would change nothing but a handle about to die.
+  Variable& operator=(const Variable&) & = default;
+  Variable& operator=(Variable&&) & noexcept = default;
   /// A variable that wants a gradient (unless told otherwise), as Chainer's `Variable(array)`.
   explicit Variable(const Array& data, const VariableOptions& options = {});
   /// Where a function takes a Variable, an Array is taken as a constant: no gradient is kept for it.

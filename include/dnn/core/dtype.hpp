@@ -19,6 +19,8 @@ enum class DType : std::uint8_t { float32, float64, float16, bfloat16, int32, in
 
 inline constexpr DType float32 = DType::float32;
 inline constexpr DType float64 = DType::float64;
+inline constexpr DType float16 = DType::float16;
+inline constexpr DType bfloat16 = DType::bfloat16;
 inline constexpr DType int32 = DType::int32;
 inline constexpr DType int64 = DType::int64;
 inline constexpr DType uint8 = DType::uint8;
@@ -54,8 +56,8 @@ template <class T>
 constexpr DType dtype_of() noexcept {
   if constexpr (std::same_as<T, float>) return DType::float32;
   else if constexpr (std::same_as<T, double>) return DType::float64;
-  else if constexpr (std::same_as<T, float16>) return DType::float16;
-  else if constexpr (std::same_as<T, bfloat16>) return DType::bfloat16;
+  else if constexpr (std::same_as<T, Float16>) return DType::float16;
+  else if constexpr (std::same_as<T, BFloat16>) return DType::bfloat16;
   else if constexpr (std::same_as<T, bool>) return DType::boolean;
   else if constexpr (std::integral<T> && std::is_signed_v<T> && sizeof(T) == 4) return DType::int32;
   else if constexpr (std::integral<T> && std::is_signed_v<T> && sizeof(T) == 8) return DType::int64;
@@ -71,8 +73,8 @@ decltype(auto) visit_dtype(DType dtype, Body&& body) {
   switch (dtype) {
     case DType::float32: return body(std::type_identity<float>{});
     case DType::float64: return body(std::type_identity<double>{});
-    case DType::float16: return body(std::type_identity<float16>{});
-    case DType::bfloat16: return body(std::type_identity<bfloat16>{});
+    case DType::float16: return body(std::type_identity<Float16>{});
+    case DType::bfloat16: return body(std::type_identity<BFloat16>{});
     case DType::int32: return body(std::type_identity<std::int32_t>{});
     case DType::int64: return body(std::type_identity<std::int64_t>{});
     case DType::uint8: return body(std::type_identity<std::uint8_t>{});
@@ -108,9 +110,9 @@ constexpr DType promote(DType a, DType b) noexcept {
 template <class To, class From>
 DNN_HD To cast_scalar(From value) noexcept {
   if constexpr (std::same_as<To, From>) return value;
-  else if constexpr (std::same_as<From, float16> || std::same_as<From, bfloat16>)
+  else if constexpr (std::same_as<From, Float16> || std::same_as<From, BFloat16>)
     return cast_scalar<To>(static_cast<float>(value));
-  else if constexpr (std::same_as<To, float16> || std::same_as<To, bfloat16>) return To(static_cast<float>(value));
+  else if constexpr (std::same_as<To, Float16> || std::same_as<To, BFloat16>) return To(static_cast<float>(value));
   else if constexpr (std::floating_point<From> && std::integral<To> && !std::same_as<To, bool>) {
     constexpr To least = std::numeric_limits<To>::min(), most = std::numeric_limits<To>::max();
     if (value >= static_cast<From>(most)) return most;

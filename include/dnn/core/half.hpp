@@ -10,11 +10,11 @@
 namespace dnn::inline DNN_ABI {
 
 /// IEEE 754 binary16.
-struct float16 {
+struct Float16 {
   std::uint16_t bits = 0;
 
-  float16() = default;
-  DNN_HD explicit float16(float value) noexcept : bits(from_float(value)) {}
+  Float16() = default;
+  DNN_HD explicit Float16(float value) noexcept : bits(from_float(value)) {}
   DNN_HD explicit operator float() const noexcept { return to_float(bits); }
 
  private:
@@ -61,11 +61,11 @@ struct float16 {
 };
 
 /// The upper half of a float.
-struct bfloat16 {
+struct BFloat16 {
   std::uint16_t bits = 0;
 
-  bfloat16() = default;
-  DNN_HD explicit bfloat16(float value) noexcept : bits(from_float(value)) {}
+  BFloat16() = default;
+  DNN_HD explicit BFloat16(float value) noexcept : bits(from_float(value)) {}
   DNN_HD explicit operator float() const noexcept {
     return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
   }

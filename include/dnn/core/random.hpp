@@ -66,11 +66,11 @@ struct RandomStream {
 };
 
 #if DNN_CUDA
-class Generator;
+class RandomGenerator;
 namespace detail {
 /// While work is recorded that will be repeated with other random numbers: draws count from `origin` on.
 struct RecordedDraws {
-  const Generator* generator;
+  const RandomGenerator* generator;
   std::uint64_t begin;          ///< the generator's position
   const std::uint64_t* origin;  ///< on the GPU
   void (*check)(bool known);    ///< throws unless this is a draw that can be repeated
@@ -83,9 +83,9 @@ inline const RecordedDraws*& recorded_draws() noexcept {
 #endif
 
 /// Hands out positions of a stream. Thread-safe; reproducible as long as one thread draws.
-class Generator {
+class RandomGenerator {
  public:
-  explicit Generator(std::uint64_t seed = 0) noexcept : seed_(seed) {}
+  explicit RandomGenerator(std::uint64_t seed = 0) noexcept : seed_(seed) {}
 
   /// The stream for a draw that uses `blocks` counters; later draws do not overlap it.
   RandomStream draw(std::uint64_t blocks) {
@@ -113,8 +113,8 @@ class Generator {
 };
 
 /// The generator behind initializers, dropout and shuffling.
-inline Generator& default_generator() noexcept {
-  static Generator generator;
+inline RandomGenerator& default_generator() noexcept {
+  static RandomGenerator generator;
   return generator;
 }
 

@@ -170,8 +170,8 @@ DNN_DEVICE void multiply_fragments(float (&d)[4], const std::uint32_t (&a)[4], s
   asm("mma.sync.aligned." shape_and_types " {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};" \
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])                                                       \
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1))
-  if constexpr (std::is_same_v<Element, float16>) DNN_MMA("m16n8k16.row.col.f32.f16.f16.f32");
-  else if constexpr (std::is_same_v<Element, bfloat16>) DNN_MMA("m16n8k16.row.col.f32.bf16.bf16.f32");
+  if constexpr (std::is_same_v<Element, Float16>) DNN_MMA("m16n8k16.row.col.f32.f16.f16.f32");
+  else if constexpr (std::is_same_v<Element, BFloat16>) DNN_MMA("m16n8k16.row.col.f32.bf16.bf16.f32");
   else DNN_MMA("m16n8k8.row.col.f32.tf32.tf32.f32");
 #undef DNN_MMA
 #else

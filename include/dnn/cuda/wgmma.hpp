@@ -102,7 +102,7 @@ DNN_DEVICE void multiply_warpgroup(float (&d)[64], const SwizzledMatrix& a, cons
       "%62, %63}, %64, %65, 1, 1, 1, %66, %67;"                                                                \
       : DNN_F16(0), DNN_F16(16), DNN_F16(32), DNN_F16(48)                                                      \
       : "l"(a.descriptor()), "l"(b.descriptor()), "n"(a_along_rows ? 1 : 0), "n"(b_along_rows ? 1 : 0))
-  if constexpr (std::is_same_v<Element, float16>) DNN_WGMMA_OF("f16");
+  if constexpr (std::is_same_v<Element, Float16>) DNN_WGMMA_OF("f16");
   else DNN_WGMMA_OF("bf16");
 #undef DNN_WGMMA_OF
 #undef DNN_F16

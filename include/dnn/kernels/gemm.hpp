@@ -377,8 +377,8 @@ inline bool multiplies_16bit_floats() noexcept { return on_gpu(); }
 template <class Body>
 decltype(auto) visit_product(DType dtype, std::string_view op, Body&& body) {
 #if DNN_CUDA
-  if (multiplies_16bit_floats() && dtype == DType::float16) return body(std::type_identity<float16>{});
-  if (multiplies_16bit_floats() && dtype == DType::bfloat16) return body(std::type_identity<bfloat16>{});
+  if (multiplies_16bit_floats() && dtype == DType::float16) return body(std::type_identity<Float16>{});
+  if (multiplies_16bit_floats() && dtype == DType::bfloat16) return body(std::type_identity<BFloat16>{});
 #endif
   return visit_float(dtype, op, body);
 }

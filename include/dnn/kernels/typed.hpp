@@ -14,8 +14,8 @@ DNN_HD [[gnu::noinline]] T load_converted(const void* data, DType dtype, std::in
   switch (dtype) {
     case DType::float32: return cast_scalar<T>(static_cast<const float*>(data)[i]);
     case DType::float64: return cast_scalar<T>(static_cast<const double*>(data)[i]);
-    case DType::float16: return cast_scalar<T>(static_cast<const float16*>(data)[i]);
-    case DType::bfloat16: return cast_scalar<T>(static_cast<const bfloat16*>(data)[i]);
+    case DType::float16: return cast_scalar<T>(static_cast<const Float16*>(data)[i]);
+    case DType::bfloat16: return cast_scalar<T>(static_cast<const BFloat16*>(data)[i]);
     case DType::int32: return cast_scalar<T>(static_cast<const std::int32_t*>(data)[i]);
     case DType::int64: return cast_scalar<T>(static_cast<const std::int64_t*>(data)[i]);
     default: return cast_scalar<T>(static_cast<const std::uint8_t*>(data)[i]);
@@ -26,8 +26,8 @@ DNN_HD [[gnu::noinline]] void store_converted(void* data, DType dtype, std::int6
   switch (dtype) {
     case DType::float32: static_cast<float*>(data)[i] = cast_scalar<float>(value); break;
     case DType::float64: static_cast<double*>(data)[i] = cast_scalar<double>(value); break;
-    case DType::float16: static_cast<float16*>(data)[i] = cast_scalar<float16>(value); break;
-    case DType::bfloat16: static_cast<bfloat16*>(data)[i] = cast_scalar<bfloat16>(value); break;
+    case DType::float16: static_cast<Float16*>(data)[i] = cast_scalar<Float16>(value); break;
+    case DType::bfloat16: static_cast<BFloat16*>(data)[i] = cast_scalar<BFloat16>(value); break;
     case DType::int32: static_cast<std::int32_t*>(data)[i] = cast_scalar<std::int32_t>(value); break;
     case DType::int64: static_cast<std::int64_t*>(data)[i] = cast_scalar<std::int64_t>(value); break;
     case DType::uint8: static_cast<std::uint8_t*>(data)[i] = cast_scalar<std::uint8_t>(value); break;

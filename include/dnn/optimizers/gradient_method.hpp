@@ -29,6 +29,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include "dnn/core/reflect.hpp"
@@ -78,6 +79,10 @@ class GradientMethod : public Optimizer {
 
   GradientMethod() : hyperparam{} {}
   explicit GradientMethod(const Rule& hyperparameters) : hyperparam(hyperparameters) {}
+  /// The first hyperparameter, in most rules the learning rate: `SGD(0.1)`.
+  template <class T>
+    requires(std::is_arithmetic_v<T>)
+  explicit GradientMethod(T first) : hyperparam{static_cast<double>(first)} {}
 
   double& hyperparameter(std::string_view name) override { return find(hyperparam, name); }
 

@@ -184,7 +184,7 @@ class CapturedStep {
     recording.inputs.set_names(batch.names());
 
     // Nothing is computed meanwhile: the host's state goes back to where it was.
-    Generator& generator = default_generator();
+    RandomGenerator& generator = default_generator();
     const dnn::detail::RecordedDraws draws{&generator, generator.position(), origin(), [](bool known) {
                                              if (!known) cu::refuse_capture("numbers of another generator");
                                              if (!on_gpu()) cu::refuse_capture("random numbers on the host");

@@ -134,8 +134,9 @@ struct StandardUpdaterOptions {
 /// this and override `update_core` for trainings with several losses, such as GANs:
 ///
 ///     struct GanUpdater : StandardUpdater {
-///       GanUpdater(Iterator& it, Optimizer& gen, Optimizer& dis) : StandardUpdater(it, {{"gen", gen}, {"dis", dis}})
-///       {} void update_core() override { ... optimizer("dis").update(...); ... }
+///       GanUpdater(Iterator& it, Optimizer& gen, Optimizer& dis)
+///           : StandardUpdater(it, {{"gen", gen}, {"dis", dis}}) {}
+///       void update_core() override { ... optimizer("dis").update(...); ... }
 ///     };
 class StandardUpdater : public Updater {
  public:

@@ -138,7 +138,7 @@ TEMPLATE_TEST_CASE("GPU convolution agrees with loops: strides, pads, dilations"
   check<TestType>(convolution(1, 1, 1, 1, {1, 1}, {1, 1}));
 }
 
-TEMPLATE_TEST_CASE("GPU convolution agrees with loops: groups and few channels", "[gpu]", float, double, float16) {
+TEMPLATE_TEST_CASE("GPU convolution agrees with loops: groups and few channels", "[gpu]", float, double, Float16) {
   const auto device = using_device("cuda:0");
   check<TestType>(convolution(2, 6, 6, 6, {7, 3, 1, 1}, {6, 3, 2, 1}));
   check<TestType>(convolution(2, 3, 6, 3, {7, 3, 2, 1}, {6, 2, 1, 1, 2}));
@@ -146,7 +146,7 @@ TEMPLATE_TEST_CASE("GPU convolution agrees with loops: groups and few channels",
   check<TestType>(convolution(2, 20, 22, 2, {5, 3, 1, 1}, {6, 2}));
 }
 
-TEMPLATE_TEST_CASE("GPU convolution on tensor cores", "[gpu]", float16, bfloat16) {
+TEMPLATE_TEST_CASE("GPU convolution on tensor cores", "[gpu]", Float16, BFloat16) {
   const auto device = using_device("cuda:0");
   check<TestType>(convolution(2, 3, 10, 1, {7, 3, 2, 1}, {9, 3}));
   check<TestType>(convolution(1, 9, 12, 1, {5, 3, 1, 1}, {6, 2}));

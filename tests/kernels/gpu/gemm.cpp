@@ -122,8 +122,8 @@ void check_all(std::int64_t m, std::int64_t n, std::int64_t k) {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("GPU gemm agrees with three loops: small and empty sizes", "[gpu]", float, double, float16,
-                   bfloat16) {
+TEMPLATE_TEST_CASE("GPU gemm agrees with three loops: small and empty sizes", "[gpu]", float, double, Float16,
+                   BFloat16) {
   const auto device = using_device("cuda:0");
   for (const std::int64_t m : {0, 1, 5}) {
     for (const std::int64_t n : {0, 1, 17}) {
@@ -132,8 +132,8 @@ TEMPLATE_TEST_CASE("GPU gemm agrees with three loops: small and empty sizes", "[
   }
 }
 
-TEMPLATE_TEST_CASE("GPU gemm agrees with three loops: around the sizes of tiles", "[gpu]", float, double, float16,
-                   bfloat16) {
+TEMPLATE_TEST_CASE("GPU gemm agrees with three loops: around the sizes of tiles", "[gpu]", float, double, Float16,
+                   BFloat16) {
   const auto device = using_device("cuda:0");
   const std::int64_t sizes[][3] = {{64, 64, 16},   {65, 63, 17}, {128, 128, 32},
                                    {129, 127, 65}, {3, 200, 40}, {200, 3, 40}};
@@ -163,10 +163,10 @@ TEMPLATE_TEST_CASE("GPU gemm cut along its depth", "[gpu]", float, double) {
 
 TEST_CASE("GPU gemm on tensor cores, cut along its depth", "[gpu]") {
   const auto device = using_device("cuda:0");
-  check<float16>({.trans_b = true, .m = 10, .n = 7, .k = 520, .biased = true});
+  check<Float16>({.trans_b = true, .m = 10, .n = 7, .k = 520, .biased = true});
 }
 
-TEMPLATE_TEST_CASE("GPU gemm on warpgroups", "[gpu]", float16, bfloat16) {
+TEMPLATE_TEST_CASE("GPU gemm on warpgroups", "[gpu]", Float16, BFloat16) {
 #if defined(DNN_CUDA_ON_HOST)
   const auto device = using_device("cuda:0");
   for (const bool all : {true, false}) check_transposes<TestType>(all ? 70 : 130, all ? 90 : 140, 40, all, true);

@@ -192,6 +192,25 @@ inline Variable operator-(double a, const Variable& b) { return elementwise(func
 inline Variable operator*(double a, const Variable& b) { return b * a; }
 inline Variable operator/(double a, const Variable& b) { return elementwise(functions::nodes::DivFromConstant{a}, b); }
 
+/// As in Python, `x += y` makes x another variable, x + y: whoever holds the old one, or its array, sees no change. Not
+/// for Parameters, which stay what they are.
+template <std::same_as<Variable> V, class Y>
+auto operator+=(V& x, const Y& y) -> decltype(x = x + y) {
+  return x = x + y;
+}
+template <std::same_as<Variable> V, class Y>
+auto operator-=(V& x, const Y& y) -> decltype(x = x - y) {
+  return x = x - y;
+}
+template <std::same_as<Variable> V, class Y>
+auto operator*=(V& x, const Y& y) -> decltype(x = x * y) {
+  return x = x * y;
+}
+template <std::same_as<Variable> V, class Y>
+auto operator/=(V& x, const Y& y) -> decltype(x = x / y) {
+  return x = x / y;
+}
+
 }  // namespace dnn::inline DNN_ABI
 
 namespace dnn::inline DNN_ABI::inline functions {

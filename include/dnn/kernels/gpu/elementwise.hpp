@@ -36,23 +36,23 @@ namespace detail {
 DNN_HD [[gnu::noinline]] inline Four<float> widen_four(const void* data, DType dtype, std::int64_t i) {
   Four<float> out;
   if (dtype == DType::float16) {
-    const auto narrow = static_cast<const Four<float16>*>(data)[i];
+    const auto narrow = static_cast<const Four<Float16>*>(data)[i];
     for (int k = 0; k < 4; ++k) out.v[k] = static_cast<float>(narrow.v[k]);
   } else {
-    const auto narrow = static_cast<const Four<bfloat16>*>(data)[i];
+    const auto narrow = static_cast<const Four<BFloat16>*>(data)[i];
     for (int k = 0; k < 4; ++k) out.v[k] = static_cast<float>(narrow.v[k]);
   }
   return out;
 }
 DNN_HD [[gnu::noinline]] inline void store_narrowed(void* data, DType dtype, std::int64_t i, Four<float> value) {
   if (dtype == DType::float16) {
-    Four<float16> narrow;
-    for (int k = 0; k < 4; ++k) narrow.v[k] = float16(value.v[k]);
-    static_cast<Four<float16>*>(data)[i] = narrow;
+    Four<Float16> narrow;
+    for (int k = 0; k < 4; ++k) narrow.v[k] = Float16(value.v[k]);
+    static_cast<Four<Float16>*>(data)[i] = narrow;
   } else {
-    Four<bfloat16> narrow;
-    for (int k = 0; k < 4; ++k) narrow.v[k] = bfloat16(value.v[k]);
-    static_cast<Four<bfloat16>*>(data)[i] = narrow;
+    Four<BFloat16> narrow;
+    for (int k = 0; k < 4; ++k) narrow.v[k] = BFloat16(value.v[k]);
+    static_cast<Four<BFloat16>*>(data)[i] = narrow;
   }
 }
 }  // namespace detail
