@@ -83,6 +83,8 @@ void bind_math() {
   f("fix", "x", [](Args& a) { return fix(a.var("x")); });
   f("floor", "x", [](Args& a) { return floor(a.var("x")); });
   f("fmod", "x, divisor", [](Args& a) { return fmod(a.var("x"), a.var("divisor")); });
+  f("cumsum", "x, axis",
+    [](Args& a) { return a.has("axis") ? cumsum(a.var("x"), a.axis("axis", 0)) : cumsum(a.var("x")); });
   f("prod", "x, axis, keepdims", [](Args& a) { return prod(a.var("x"), a.axes("axis"), a.flag("keepdims", false)); });
   f("sign", "x", [](Args& a) { return sign(a.var("x")); });
   f("max", "x, axis, keepdims", [](Args& a) { return max(a.var("x"), a.axes("axis"), a.flag("keepdims", false)); });

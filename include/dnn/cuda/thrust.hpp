@@ -1,6 +1,6 @@
-/// The algorithms that are Thrust's, on the current stream: sorting, scans, reductions by key. The one header that
-/// includes Thrust, and not part of dnn/dnn.hpp: it takes nvcc 5 seconds. In emulation the same functions run on one
-/// thread.
+/// The algorithms that are Thrust's, on the current stream: sorting and scans. The one header that includes Thrust, and
+/// not part of dnn/dnn.hpp: it takes nvcc 5 seconds. In emulation the same functions run on one thread. Arrays are
+/// sorted by array/sorting.hpp.
 ///
 ///     cu::sort_by_key(keys, places, n, memory);
 ///
@@ -22,7 +22,6 @@
 #include "dnn/cuda/stream.hpp"
 
 #if defined(__CUDACC__)
-#include <thrust/reduce.h>
 #include <thrust/scan.h>
 #include <thrust/sort.h>
 #include <thrust/system/cuda/execution_policy.h>
@@ -105,49 +104,6 @@ void inclusive_scan(T* out, const T* in, std::int64_t n, [[maybe_unused]] Memory
                       [=](const auto& policy) { thrust::inclusive_scan(policy, in, in + n, out); });
 #else
   detail::with_one_thread("inclusive_scan", [=] { std::inclusive_scan(in, in + n, out); });
-#endif
-}
-
-/// out[i] = in[0] + ... + in[i - 1]; out may be in.
-template <std::integral T, class Memory>
-void exclusive_scan(T* out, const T* in, std::int64_t n, [[maybe_unused]] Memory& memory) {
-#if defined(__CUDACC__)
-  detail::with_thrust("exclusive_scan", memory,
-                      [=](const auto& policy) { thrust::exclusive_scan(policy, in, in + n, out); });
-#else
-  detail::with_one_thread("exclusive_scan", [=] { std::exclusive_scan(in, in + n, out, T(0)); });
-#endif
-}
-
-/// For each run of equal keys: the key, and the sum of its values. Returns the number of runs, for which the host
-/// waits. The outputs have room for n and do not overlap the inputs.
-template <std::integral Key, std::integral Value, class Memory>
-std::int64_t reduce_by_key(Key* out_keys, Value* out_sums, const Key* keys, const Value* values, std::int64_t n,
-                           Memory& memory) {
-  if (n == 0) return 0;
-#if defined(__CUDACC__)
-  return detail::with_thrust("reduce_by_key", memory, [=](const auto& policy) {
-    return thrust::reduce_by_key(policy, keys, keys + n, values, out_keys, out_sums).first - out_keys;
-  });
-#else
-  void* const count = memory.allocate(sizeof(std::int64_t));
-  detail::with_one_thread("reduce_by_key", [=] {
-    std::int64_t runs = 0;
-    for (std::int64_t i = 0; i < n; ++i) {
-      if (i == 0 || keys[i] != keys[i - 1]) {
-        out_keys[runs] = keys[i];
-        out_sums[runs++] = values[i];
-      } else {
-        out_sums[runs - 1] = static_cast<Value>(out_sums[runs - 1] + values[i]);
-      }
-    }
-    *static_cast<std::int64_t*>(count) = runs;
-  });
-  std::int64_t runs = 0;
-  check(cudaMemcpyAsync(&runs, count, sizeof(runs), cudaMemcpyDeviceToHost, current_stream()));
-  synchronize_stream();
-  memory.deallocate(count, sizeof(std::int64_t));
-  return runs;
 #endif
 }
 

@@ -9,6 +9,7 @@
 #include "dnn/functions/math/clip.hpp"
 #include "dnn/functions/math/comparison.hpp"
 #include "dnn/functions/math/cos.hpp"
+#include "dnn/functions/math/cumsum.hpp"
 #include "dnn/functions/math/exp.hpp"
 #include "dnn/functions/math/expm1.hpp"
 #include "dnn/functions/math/floor.hpp"
