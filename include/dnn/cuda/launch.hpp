@@ -16,13 +16,10 @@
 #if DNN_CUDA
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
-#include <tuple>
 #include <type_traits>
-#include <utility>
 
 #include "dnn/core/config.hpp"
 #include "dnn/cuda/device.hpp"
@@ -75,29 +72,36 @@ inline unsigned int grid_stride_blocks(std::int64_t n, std::int64_t per_block, i
   return static_cast<unsigned int>(std::min<std::int64_t>(blocks, std::int64_t{waves} * multiprocessor_count()));
 }
 
-/// Starts `kernel` on the current stream; a grid of no blocks is nothing to do. `op` names it in errors. In debug mode
-/// waits for it. Throws CudaError.
-template <class... Parameters, class... Arguments>
-void launch(std::string_view op, void (*kernel)(Parameters...), const LaunchShape& shape, Arguments&&... arguments) {
-  static_assert(sizeof...(Parameters) == sizeof...(Arguments), "a kernel takes all of its parameters");
-  static_assert((std::is_trivially_copyable_v<Parameters> && ...), "a kernel's parameters are copied as bytes");
-  static_assert((sizeof(Parameters) + ... + 0) <= 4000, "a kernel takes at most 4 KB of parameters");
+namespace detail {
+/// Compiled once: CUDA takes any kernel's address as `const void*`. Only the emulation must know its type.
+template <class Kernel>
+void launch(std::string_view op, Kernel kernel, const LaunchShape& shape, void** parameters) {
   if (shape.grid.x == 0 || shape.grid.y == 0 || shape.grid.z == 0) return;
   const UsingOp scope(op);
   if (shape.dynamic_shared > 48 * 1024) {
     check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                static_cast<int>(shape.dynamic_shared)));
   }
-  std::tuple<Parameters...> values(std::forward<Arguments>(arguments)...);
-  auto pointers = std::apply(
-      [](auto&... value) {
-        return std::array<void*, sizeof...(value) + 1>{const_cast<void*>(static_cast<const void*>(&value))...};
-      },
-      values);
   const cudaStream_t stream = current_stream();
-  check(cudaLaunchKernel(kernel, shape.grid, shape.block, pointers.data(), shape.dynamic_shared, stream));
-  detail::last_launch() = op;
+  check(cudaLaunchKernel(kernel, shape.grid, shape.block, parameters, shape.dynamic_shared, stream));
+  last_launch() = op;
   if (config().debug) check(cudaStreamSynchronize(stream));
+}
+}  // namespace detail
+
+/// Starts `kernel` on the current stream; a grid of no blocks is nothing to do. `op` names it in errors. In debug mode
+/// waits for it. Throws CudaError.
+template <class... Parameters>
+void launch(std::string_view op, void (*kernel)(Parameters...), const LaunchShape& shape,
+            const std::type_identity_t<Parameters>&... values) {
+  static_assert((std::is_trivially_copyable_v<Parameters> && ...), "a kernel's parameters are copied as bytes");
+  static_assert((sizeof(Parameters) + ... + 0) <= 4000, "a kernel takes at most 4 KB of parameters");
+  void* parameters[] = {const_cast<Parameters*>(&values)..., nullptr};
+#if DNN_EMULATED
+  detail::launch(op, kernel, shape, parameters);
+#else
+  detail::launch(op, reinterpret_cast<const void*>(kernel), shape, parameters);
+#endif
 }
 
 }  // namespace dnn::inline DNN_ABI::cu

@@ -136,6 +136,12 @@ struct ElementwiseGradient {
   }
 };
 
+/// Whether an op has a derivative. (As a member of the class below it is false to nvcc, where to g++ it is true.)
+template <class Op, std::size_t... I>
+constexpr bool has_gradient(std::index_sequence<I...>) {
+  return requires(const Op& op, kernels::Pack<float> v) { op.template grad<0>(v, (void(I), v)..., v); };
+}
+
 template <class Op, std::size_t Arity>
 class Elementwise final : public ElementwiseNode {
  public:
@@ -149,11 +155,7 @@ class Elementwise final : public ElementwiseNode {
 
   static constexpr bool integers = requires { Op::integers; };
 
-  template <std::size_t... I>
-  static constexpr bool has_gradient(std::index_sequence<I...>) {
-    return requires(const Op& op, kernels::Pack<float> v) { op.template grad<0>(v, (void(I), v)..., v); };
-  }
-  static constexpr bool differentiable = has_gradient(std::make_index_sequence<Arity>{});
+  static constexpr bool differentiable = has_gradient<Op>(std::make_index_sequence<Arity>{});
 
   template <std::size_t... I>
   static constexpr std::array<kernels::ElementwiseKernel, Arity> gradient_kernels(std::index_sequence<I...>) {
