@@ -4,7 +4,7 @@
 # It is not part of the default build. Nothing is made where CUDA is not an enabled language; then
 # `cmake --build . --target target_cuda` fails. Include directories, definitions and libraries are those of the target,
 # which has been given its libraries before the call; of an object library among them the twin is taken. BATCH joins
-# that many sources in one compilation.
+# that many sources in one compilation. With DNN_USE_CUBLAS, matrix products of the twin are cuBLAS's.
 function(dnn_cuda_twin target)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "BATCH" "")
   get_property(languages GLOBAL PROPERTY ENABLED_LANGUAGES)
@@ -45,6 +45,14 @@ function(dnn_cuda_twin target)
   target_compile_options(${target}_cuda PRIVATE -std=c++20)
   target_include_directories(${target}_cuda PRIVATE "$<TARGET_PROPERTY:${target},INCLUDE_DIRECTORIES>")
   target_compile_definitions(${target}_cuda PRIVATE "$<TARGET_PROPERTY:${target},COMPILE_DEFINITIONS>")
+  if(DNN_USE_CUBLAS)
+    find_package(CUDAToolkit REQUIRED)
+    if(NOT TARGET CUDA::cublas)
+      message(FATAL_ERROR "DNN_USE_CUBLAS: there is no cuBLAS in ${CUDAToolkit_LIBRARY_DIR}")
+    endif()
+    target_compile_definitions(${target}_cuda PRIVATE DNN_USE_CUBLAS)
+    target_link_libraries(${target}_cuda PRIVATE CUDA::cublas)
+  endif()
   get_target_property(libraries ${target} LINK_LIBRARIES)
   foreach(library IN LISTS libraries)
     if(TARGET ${library}_cuda)

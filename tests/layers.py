@@ -58,6 +58,7 @@ HOMES = [
     ("zlib", r"zlib\.h$", ["dnn/datasets/", "dnn/serializers/"]),
     ("SQLite", r"sqlite3\.h$", ["cloud/backend/local/"]),
     ("OpenSSL", r"openssl/", ["dnn/datasets/", "cloud/"]),
+    ("cuBLAS", r"cublas", ["dnn/kernels/gpu/cublas.hpp"]),
     ("Thrust", r"(thrust|cub|cuda)/", ["dnn/cuda/"]),
 ]
 

@@ -37,7 +37,11 @@
 #if !defined(__CUDACC_RELAXED_CONSTEXPR__)
 #error "dnn: kernels call constexpr functions of the standard library; compile with nvcc --expt-relaxed-constexpr"
 #endif
+#if defined(DNN_USE_CUBLAS)
+#define DNN_ABI cuda_cublas_0
+#else
 #define DNN_ABI cuda_0
+#endif
 #define DNN_CUDA 1
 #define DNN_EMULATED 0
 #define DNN_HD __host__ __device__
