@@ -9,13 +9,12 @@ namespace {
 
 /// The roof: register tiles on panels that never leave the cache.
 void BM_roof(benchmark::State& state) {
-  constexpr std::int64_t depth = 128, rows = kernels::detail::tile_rows, columns = kernels::detail::tile_columns<float>;
+  const auto& tile = kernels::detail::tiles<float>();
+  const std::int64_t depth = 128, rows = tile.rows, columns = 2 * tile.width;
   const Array a = random::uniform({depth, rows}), b = random::uniform({depth, columns});
   Array c = zeros({rows, columns});
   for (auto _ : state) {
-    kernels::detail::multiply_tile<float, 2>(
-        depth, a.data<float>(), [p = b.data<float>()](std::int64_t i) { return p + i * columns; }, c.data<float>(),
-        columns, std::make_index_sequence<rows>{});
+    tile.multiply(2, depth, std::as_const(a).data<float>(), std::as_const(b).data<float>(), c.data<float>(), columns);
     benchmark::ClobberMemory();
   }
   state.counters["FLOP/s"] =

@@ -5,6 +5,7 @@
 #include "catch.hpp"
 #include "dnn/array/factories.hpp"
 #include "dnn/kernels/convolution.hpp"
+#include "every_isa.hpp"
 
 using namespace dnn;
 using kernels::Convolution2D;
@@ -62,9 +63,6 @@ void check(const Convolution2D& c) {
     gW[size(iW)] += double{px[ix]} * double{pgy[iy]};
   });
   Array out_y({n_y}, dtype), out_gx({n_x}, dtype), out_gW({c.weights()}, dtype);
-  kernels::convolution_2d(c, px, pW, pb, out_y.data<T>());
-  kernels::deconvolution_2d(c, pgy, pW, static_cast<const T*>(nullptr), out_gx.data<T>());
-  kernels::convolution_2d_weights(c, px, pgy, out_gW.data<T>());
   const double tolerance = sizeof(T) == 4 ? 2e-5 : 1e-13;
   const auto worst = [](const Array& got, const std::vector<double>& want) {
     double error = 0, scale = 1;
@@ -74,9 +72,14 @@ void check(const Convolution2D& c) {
     }
     return error / scale;
   };
-  CHECK(worst(out_y, y) <= tolerance);
-  CHECK(worst(out_gx, gx) <= tolerance);
-  CHECK(worst(out_gW, gW) <= tolerance);
+  for_every_isa([&] {
+    kernels::convolution_2d(c, px, pW, pb, out_y.data<T>());
+    kernels::deconvolution_2d(c, pgy, pW, static_cast<const T*>(nullptr), out_gx.data<T>());
+    kernels::convolution_2d_weights(c, px, pgy, out_gW.data<T>());
+    CHECK(worst(out_y, y) <= tolerance);
+    CHECK(worst(out_gx, gx) <= tolerance);
+    CHECK(worst(out_gW, gW) <= tolerance);
+  });
 }
 
 }  // namespace

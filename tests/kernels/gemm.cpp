@@ -5,6 +5,7 @@
 
 #include "catch.hpp"
 #include "dnn/core/random.hpp"
+#include "every_isa.hpp"
 
 using namespace dnn;
 
@@ -55,8 +56,10 @@ template <class T>
 void check_all_transposes(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t spare = 0) {
   for (const bool trans_a : {false, true}) {
     for (const bool trans_b : {false, true}) {
-      check<T>(trans_a, trans_b, m, n, k, spare, false);
-      check<T>(trans_a, trans_b, m, n, k, spare, true);
+      for_every_isa([&] {
+        check<T>(trans_a, trans_b, m, n, k, spare, false);
+        check<T>(trans_a, trans_b, m, n, k, spare, true);
+      });
     }
   }
 }

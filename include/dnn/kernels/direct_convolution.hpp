@@ -10,8 +10,8 @@
 
 #include "dnn/kernels/gemm.hpp"
 #include "dnn/kernels/im2col.hpp"
-#include "dnn/kernels/pack.hpp"
 #include "dnn/kernels/scratch.hpp"
+#include "dnn/kernels/tiles.hpp"
 
 namespace dnn::inline DNN_ABI::kernels::detail {
 
@@ -46,8 +46,8 @@ struct PaddedPlane {
   std::int64_t size;    // of the padded image
 
   template <class T>
-  static PaddedPlane of(const Window2D& w) noexcept {
-    constexpr std::int64_t width = Pack<T>::width;
+  static PaddedPlane of(const Window2D& w) {
+    const std::int64_t width = tiles<T>().width;
     PaddedPlane p{};
     p.row = w.w + w.p_x;
     p.places = (w.out_h - 1) * p.row + w.out_w;
@@ -82,15 +82,16 @@ inline void cell_distances(const Window2D& w, const PaddedPlane& plane, std::int
 template <class T>
 void correlate(const Window2D& w, std::int64_t batch, std::int64_t groups, std::int64_t in, std::int64_t out,
                const T* x, const T* W, const T* bias, T* y) {
-  constexpr std::int64_t width = Pack<T>::width, rows = tile_rows;
+  const auto& tile = tiles<T>();
+  const std::int64_t width = tile.width, rows = tile.rows;
   const auto plane = PaddedPlane::of<T>(w);
   const auto depth = in * w.cells(), panels = (out + rows - 1) / rows;
   const Scratch<std::int64_t> distances(depth);
   cell_distances(w, plane, in, distances.data());
   const Scratch<T> packed(groups * panels * rows * depth);
   for (std::int64_t g = 0; g < groups; ++g) {
-    pack_panels<tile_rows>(packed.data() + g * panels * rows * depth, StridedMatrix<T>{W + g * out * depth, depth, 1},
-                           out, depth);
+    tile.pack_rows(packed.data() + g * panels * rows * depth, StridedMatrix<T>{W + g * out * depth, depth, 1}, out,
+                   depth);
   }
   const auto worth = [](std::int64_t cost) {
     return std::max<std::int64_t>(1, (1 << 19) / std::max<std::int64_t>(cost, 1));
@@ -111,13 +112,8 @@ void correlate(const Window2D& w, std::int64_t batch, std::int64_t groups, std::
             std::fill_n(results.data() + r * plane.wide, plane.wide, bias && r < count ? bias[g * out + o + r] : T(0));
           }
           for (std::int64_t j = 0; j < plane.places; j += 2 * width) {
-            const auto row = [from = padded.data() + j, &distances](std::int64_t p) {
-              return from + distances.data()[p];
-            };
-            constexpr auto all_rows = std::make_index_sequence<tile_rows>{};
-            if (plane.places - j > width)
-              multiply_tile<T, 2>(depth, panel, row, results.data() + j, plane.wide, all_rows);
-            else multiply_tile<T, 1>(depth, panel, row, results.data() + j, plane.wide, all_rows);
+            tile.multiply_distant(plane.places - j > width ? 2 : 1, depth, panel, padded.data() + j, distances.data(),
+                                  results.data() + j, plane.wide);
           }
           for (std::int64_t r = 0; r < count; ++r) {
             T* to = y + (image * out + o + r) * w.places();
@@ -150,7 +146,8 @@ void transpose_weights(std::int64_t groups, std::int64_t in, std::int64_t out, s
 template <class T>
 void correlate_weights(const Window2D& w, std::int64_t batch, std::int64_t groups, std::int64_t in, std::int64_t out,
                        const T* x, const T* gy, T* gW) {
-  constexpr std::int64_t rows = dot_rows, cells = dot_columns;
+  const auto& tile = tiles<T>();
+  const std::int64_t rows = tile.rows_of_dots, cells = tile.columns_of_dots, dots = rows * cells;
   const auto plane = PaddedPlane::of<T>(w);
   const auto depth = in * w.cells();
   const auto row_tiles = (out + rows - 1) / rows, cell_tiles = (depth + cells - 1) / cells;
@@ -158,9 +155,9 @@ void correlate_weights(const Window2D& w, std::int64_t batch, std::int64_t group
   cell_distances(w, plane, in, distances.data());
   std::fill(distances.data() + depth, distances.data() + cell_tiles * cells, std::int64_t{0});
 
-  std::int64_t row_distances[dot_rows];
-  for (int r = 0; r < dot_rows; ++r) row_distances[r] = r * plane.wide;
-  const auto size = groups * row_tiles * cell_tiles * dot_sums;  // of one part's sums
+  std::int64_t row_distances[most_dot_rows];
+  for (std::int64_t r = 0; r < rows; ++r) row_distances[r] = r * plane.wide;
+  const auto size = groups * row_tiles * cell_tiles * dots;  // of one part's sums
   constexpr std::int64_t worth = 1 << 21;
   const auto cost = std::max<std::int64_t>(groups * out * depth * w.places(), 1);
   const auto parts = size > (1 << 18) ? 1 : std::clamp<std::int64_t>(std::min(batch / 2, batch * cost / worth), 1, 8);
@@ -190,11 +187,11 @@ void correlate_weights(const Window2D& w, std::int64_t batch, std::int64_t group
               }
             }
           }
-          T* tile = part_sums + g * row_tiles * cell_tiles * dot_sums;
+          T* to = part_sums + g * row_tiles * cell_tiles * dots;
           for (std::int64_t o = 0; o < row_tiles; ++o) {
-            for (std::int64_t p = 0; p < cell_tiles; ++p, tile += dot_sums) {
-              add_dots(images, plane.places, spread.data() + o * rows * plane.wide, gy_image, row_distances,
-                       padded.data(), padded_image, distances.data() + p * cells, tile);
+            for (std::int64_t p = 0; p < cell_tiles; ++p, to += dots) {
+              tile.multiply_dots(images, plane.places, spread.data() + o * rows * plane.wide, gy_image, row_distances,
+                                 padded.data(), padded_image, distances.data() + p * cells, to);
             }
           }
         }
@@ -204,7 +201,7 @@ void correlate_weights(const Window2D& w, std::int64_t batch, std::int64_t group
   for (std::int64_t g = 0; g < groups; ++g) {
     for (std::int64_t o = 0; o < out; ++o) {
       for (std::int64_t p = 0; p < depth; ++p) {
-        const auto at = ((g * row_tiles + o / rows) * cell_tiles + p / cells) * dot_sums + p % cells * rows + o % rows;
+        const auto at = ((g * row_tiles + o / rows) * cell_tiles + p / cells) * dots + p % cells * rows + o % rows;
         T sum = sums.data()[at];
         for (std::int64_t part = 1; part < parts; ++part) sum += sums.data()[part * size + at];
         gW[(g * out + o) * depth + p] = sum;

@@ -1,0 +1,227 @@
+/// Products in registers, for one instruction set: tiles.hpp includes this text for each, in a namespace of its own.
+/// Included anywhere else it is empty.
+#if defined(DNN_TILE_BYTES)
+
+#if DNN_TILE_BYTES > 0
+inline constexpr int simd_bytes = DNN_TILE_BYTES;
+
+template <class T>
+struct Pack {
+  static constexpr int width = simd_bytes / static_cast<int>(sizeof(T));
+  typedef T Vector __attribute__((vector_size(simd_bytes)));
+
+  Vector v;
+
+  Pack() = default;
+  explicit Pack(Vector vector) noexcept : v(vector) {}
+  template <class S>
+    requires(std::is_arithmetic_v<S>)
+  explicit Pack(S scalar) noexcept : v(Vector{} + static_cast<T>(scalar)) {}
+  static Pack load(const T* p) noexcept {
+    Pack out;
+    std::memcpy(&out.v, p, sizeof(Vector));
+    return out;
+  }
+  void store(T* p) const noexcept { std::memcpy(p, &v, sizeof(Vector)); }
+
+  Pack operator+(Pack other) const noexcept { return Pack(v + other.v); }
+  Pack operator*(Pack other) const noexcept { return Pack(v * other.v); }
+};
+#endif
+
+/// Tile of C held in registers: tile_rows x (2 packs). With AVX-512, 8 rows keep the multipliers as busy as the 12 that
+/// would fit, and more sizes are multiples of 8.
+inline constexpr int tile_rows = simd_bytes == 64 ? 8 : 6;
+
+/// C tile, `Packs` registers wide, += A panel * B; `row(p)` is row p of B. The accumulators are unrolled by hand
+/// (folds), so they live in registers at -O2 too.
+template <class T, int Packs, class Row, std::size_t... R>
+void multiply_tile(std::int64_t depth, const T* a, Row row, T* c, std::int64_t ldc, std::index_sequence<R...>) {
+  constexpr int width = Pack<T>::width;
+  using Vector = typename Pack<T>::Vector;
+  Vector low[sizeof...(R)] = {}, high[sizeof...(R)] = {};
+  for (std::int64_t p = 0; p < depth; ++p) {
+    const T* b = row(p);
+    const Vector b0 = Pack<T>::load(b).v;
+    if constexpr (Packs == 1) {
+      ((low[R] += b0 * a[R]), ...);
+    } else {
+      const Vector b1 = Pack<T>::load(b + width).v;
+      ((low[R] += b0 * a[R], high[R] += b1 * a[R]), ...);
+    }
+    a += sizeof...(R);
+  }
+  const auto add = [&](std::size_t r) {
+    T* out = c + static_cast<std::int64_t>(r) * ldc;
+    (Pack<T>::load(out) + Pack<T>(low[r])).store(out);
+    if constexpr (Packs == 2) (Pack<T>::load(out + width) + Pack<T>(high[r])).store(out + width);
+  };
+  (add(R), ...);
+}
+
+/// A tile of dot products: so many rows by so many columns, whose sums stay in registers.
+inline constexpr int dot_rows = simd_bytes == 64 ? 4 : 3, dot_columns = simd_bytes == 64 ? 6 : 4;
+inline constexpr int dot_sums = dot_rows * dot_columns;
+static_assert(dot_rows <= most_dot_rows);
+
+template <class T, std::size_t... R, std::size_t... S>
+void add_dots(std::int64_t pieces, std::int64_t n, const T* a, std::int64_t a_piece, const std::int64_t* a_rows,
+              const T* b, std::int64_t b_piece, const std::int64_t* b_rows, T* sums, std::index_sequence<R...>,
+              std::index_sequence<S...>) {
+  constexpr std::int64_t width = Pack<T>::width;
+  using Vector = typename Pack<T>::Vector;
+  Vector acc[sizeof...(S)][sizeof...(R)] = {};
+  for (std::int64_t piece = 0; piece < pieces; ++piece, a += a_piece, b += b_piece) {
+    const T* const rows[] = {a + a_rows[R]...};
+    const T* const columns[] = {b + b_rows[S]...};
+    for (std::int64_t i = 0; i < n; i += width) {
+      const Vector x[] = {Pack<T>::load(rows[R] + i).v...};
+      const auto add_column = [&](Vector* sum, const T* column) {
+        Vector y = Pack<T>::load(column + i).v;
+#if defined(__GNUC__) && defined(__SSE2__)
+        // In a register: GCC would load it, maybe from between two cache lines, again for each product.
+        asm("" : "+v"(y));
+#endif
+        ((sum[R] += x[R] * y), ...);
+      };
+      (add_column(acc[S], columns[S]), ...);
+    }
+  }
+  // The lanes of each are summed by adding the rows of the transpose.
+  alignas(simd_bytes) T lanes[dot_sums * width];
+  std::memcpy(lanes, acc, sizeof lanes);
+  alignas(simd_bytes) T by_lane[width * dot_sums];
+  transpose_panel<dot_sums>(by_lane, lanes, width, width);
+  for (std::int64_t lane = 0; lane < width; ++lane) {
+    for (std::int64_t i = 0; i < dot_sums; ++i) sums[i] += by_lane[lane * dot_sums + i];
+  }
+}
+
+/// sums[s * dot_rows + r] += the dot product of row r of A and row s of B, over `pieces` pieces of n elements, rounded
+/// up to whole packs. Rows begin at a + a_rows[r] and b + b_rows[s], their pieces are a_piece and b_piece apart.
+template <class T>
+void add_dots(std::int64_t pieces, std::int64_t n, const T* a, std::int64_t a_piece, const std::int64_t* a_rows,
+              const T* b, std::int64_t b_piece, const std::int64_t* b_rows, T* sums) {
+  add_dots(pieces, n, a, a_piece, a_rows, b, b_piece, b_rows, sums, std::make_index_sequence<dot_rows>{},
+           std::make_index_sequence<dot_columns>{});
+}
+
+/// C += A B where the rows of A and the columns of B are contiguous: dot products, nothing is packed.
+template <class T>
+void gemm_dots(std::int64_t m, std::int64_t n, std::int64_t k, StridedMatrix<T> a, StridedMatrix<T> b, T* c,
+               std::int64_t ldc) {
+  constexpr std::int64_t width = Pack<T>::width;
+  const auto whole = k / width * width, rest = k - whole;
+  constexpr std::array<std::int64_t, dot_sums> ends = [] {
+    std::array<std::int64_t, dot_sums> out{};
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<std::int64_t>(i) * width;
+    return out;
+  }();
+  alignas(simd_bytes) T a_end[dot_rows * width] = {}, b_end[dot_columns * width] = {};
+  std::int64_t a_rows[dot_rows], b_rows[dot_columns];
+  for (std::int64_t i = 0; i < m; i += dot_rows) {
+    // A tile at the edge computes the last row again.
+    for (std::int64_t r = 0; r < dot_rows; ++r) {
+      a_rows[r] = std::min(i + r, m - 1) * a.row;
+      std::memcpy(a_end + r * width, a.data + a_rows[r] + whole, static_cast<std::size_t>(rest) * sizeof(T));
+    }
+    for (std::int64_t j = 0; j < n; j += dot_columns) {
+      alignas(simd_bytes) T sums[dot_sums] = {};
+      for (std::int64_t s = 0; s < dot_columns; ++s) {
+        b_rows[s] = std::min(j + s, n - 1) * b.column;
+        std::memcpy(b_end + s * width, b.data + b_rows[s] + whole, static_cast<std::size_t>(rest) * sizeof(T));
+      }
+      add_dots(1, whole, a.data, 0, a_rows, b.data, 0, b_rows, sums);
+      if (rest > 0) add_dots(1, width, a_end, 0, ends.data(), b_end, 0, ends.data(), sums);
+      for (std::int64_t r = 0; r < std::min<std::int64_t>(dot_rows, m - i); ++r) {
+        for (std::int64_t s = 0; s < std::min<std::int64_t>(dot_columns, n - j); ++s) {
+          c[(i + r) * ldc + j + s] += sums[s * dot_rows + r];
+        }
+      }
+    }
+  }
+}
+
+/// Rows of B, scaled and added to rows of C.
+template <class T>
+void gemm_rows(std::int64_t m, std::int64_t n, std::int64_t k, StridedMatrix<T> a, StridedMatrix<T> b, T* c,
+               std::int64_t ldc) {
+  constexpr std::int64_t width = Pack<T>::width;
+  for (std::int64_t i = 0; i < m; ++i) {
+    T* out = c + i * ldc;
+    std::int64_t j = 0;
+    for (; j + 4 * width <= n; j += 4 * width) {
+      Pack<T> sums[4];
+      for (std::int64_t v = 0; v < 4; ++v) sums[v] = Pack<T>::load(out + j + v * width);
+      for (std::int64_t p = 0; p < k; ++p) {
+        const Pack<T> factor(a.data[i * a.row + p * a.column]);
+        const T* row = b.data + p * b.row + j;
+        for (std::int64_t v = 0; v < 4; ++v) sums[v] = sums[v] + factor * Pack<T>::load(row + v * width);
+      }
+      for (std::int64_t v = 0; v < 4; ++v) sums[v].store(out + j + v * width);
+    }
+    for (; j + width <= n; j += width) {
+      Pack<T> sum = Pack<T>::load(out + j);
+      for (std::int64_t p = 0; p < k; ++p) {
+        sum = sum + Pack<T>(a.data[i * a.row + p * a.column]) * Pack<T>::load(b.data + p * b.row + j);
+      }
+      sum.store(out + j);
+    }
+    for (; j < n; ++j) {
+      T sum = out[j];
+      for (std::int64_t p = 0; p < k; ++p) sum += a.data[i * a.row + p * a.column] * b.data[p * b.row + j];
+      out[j] = sum;
+    }
+  }
+}
+
+/// What the drivers of products call, and the sizes that they go by.
+template <class T>
+struct Tiles {
+  static constexpr std::int64_t width = Pack<T>::width;  ///< of a register; a tile of C has two of them side by side
+  static constexpr std::int64_t rows = tile_rows, rows_of_dots = dot_rows, columns_of_dots = dot_columns;
+
+  /// Copies `count` rows of A, or as many columns of B, into the panels that `multiply` takes.
+  static void pack_rows(T* out, StridedMatrix<T> a, std::int64_t count, std::int64_t depth) {
+    pack_panels<tile_rows>(out, a, count, depth);
+  }
+  static void pack_columns(T* out, StridedMatrix<T> b, std::int64_t count, std::int64_t depth) {
+    pack_panels<2 * Pack<T>::width>(out, {b.data, b.column, b.row}, count, depth);
+  }
+  /// A tile of C, `packs` registers wide, += a panel of A times a panel of B.
+  static void multiply(int packs, std::int64_t depth, const T* a, const T* b, T* c, std::int64_t ldc) {
+    multiply_rows(
+        packs, depth, a, [b](std::int64_t p) { return b + p * 2 * width; }, c, ldc);
+  }
+  /// The same where row p of B begins at b + distances[p].
+  static void multiply_distant(int packs, std::int64_t depth, const T* a, const T* b, const std::int64_t* distances,
+                               T* c, std::int64_t ldc) {
+    multiply_rows(
+        packs, depth, a, [b, distances](std::int64_t p) { return b + distances[p]; }, c, ldc);
+  }
+  /// Adds tiles of dot products, see add_dots.
+  static void multiply_dots(std::int64_t pieces, std::int64_t n, const T* a, std::int64_t a_piece,
+                            const std::int64_t* a_rows, const T* b, std::int64_t b_piece, const std::int64_t* b_rows,
+                            T* sums) {
+    add_dots(pieces, n, a, a_piece, a_rows, b, b_piece, b_rows, sums);
+  }
+  /// C += A B as dot products, or from rows of B, where those of A and columns of B, or rows of B, are contiguous.
+  static void multiply_by_dots(std::int64_t m, std::int64_t n, std::int64_t k, StridedMatrix<T> a, StridedMatrix<T> b,
+                               T* c, std::int64_t ldc) {
+    gemm_dots(m, n, k, a, b, c, ldc);
+  }
+  static void multiply_by_rows(std::int64_t m, std::int64_t n, std::int64_t k, StridedMatrix<T> a, StridedMatrix<T> b,
+                               T* c, std::int64_t ldc) {
+    gemm_rows(m, n, k, a, b, c, ldc);
+  }
+
+ private:
+  template <class Row>
+  static void multiply_rows(int packs, std::int64_t depth, const T* a, Row row, T* c, std::int64_t ldc) {
+    constexpr auto all_rows = std::make_index_sequence<tile_rows>{};
+    if (packs == 2) multiply_tile<T, 2>(depth, a, row, c, ldc, all_rows);
+    else multiply_tile<T, 1>(depth, a, row, c, ldc, all_rows);
+  }
+};
+
+#endif
