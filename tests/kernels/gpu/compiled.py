@@ -3,11 +3,15 @@
 
     compiled.py [--root DIR] [--arch sm_80 ...]
 
-Compiles them for each architecture, prints a table, and fails when nvcc warns, when a kernel keeps registers in memory,
-or when the PTX holds no tensor core instructions or asynchronous copies. Needs nvcc, no GPU.
+Compiles them for each architecture, prints a table, and fails when nvcc warns or says that it makes products wait for
+each other, when a kernel keeps registers in memory, or when the PTX, or the machine code of a kernel, lacks the tensor
+core instructions or asynchronous copies that it is made of. Needs nvcc, no GPU; machine code is looked at where nvdisasm
+is found: on the PATH, beside nvcc or in Python's package nvidia-cuda-nvdisasm.
 """
 
 import argparse
+import importlib.util
+import os
 import pathlib
 import re
 import shutil
@@ -36,10 +40,12 @@ GEMM(float16)
 GEMM(bfloat16)
 CONVOLUTION(float)
 CONVOLUTION(double)
+CONVOLUTION(float16)
+CONVOLUTION(bfloat16)
 """
 
 # Architecture -> instructions that its PTX must hold.
-WANTED = {
+PTX = {
     "sm_80": [
         "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32",
         "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32",
@@ -57,8 +63,13 @@ WANTED = {
     ],
 }
 
-# Spills that are known.
-KNOWN = [("sm_80", "CoreEngine<float, 128>, ImageOperand<float>")]
+# Part of a kernel's name -> what the machine code of such kernels must consist of, on any of these architectures.
+SASS = {
+    "CoreEngine<float": {"FFMA", "LDGSTS"},
+    "CoreEngine<double": {"DFMA", "LDGSTS"},
+    "TensorEngine<": {"HMMA", "LDSM"},
+    "WarpgroupEngine<": {"HGMMA", "LDGSTS"},
+}
 
 
 def run(command):
@@ -86,39 +97,65 @@ def readable(names):
     return short
 
 
-def check(root, arch, folder):
+def disassembler():
+    """The path of nvdisasm, or None."""
+    places = [pathlib.Path(shutil.which("nvcc")).resolve().parent]
+    if package := importlib.util.find_spec("nvidia"):
+        places += [path for place in package.submodule_search_locations for path in pathlib.Path(place).glob("*/bin")]
+    return shutil.which("nvdisasm") or shutil.which("nvdisasm", path=os.pathsep.join(map(str, places)))
+
+
+def instructions(nvdisasm, binary):
+    """Mangled name of a kernel -> the names of its instructions, without their modifiers."""
+    found, name = {}, None
+    for line in run([nvdisasm, str(binary)]).stdout.splitlines():
+        if function := re.match(r"\.text\.(\w+):", line):
+            name = function.group(1)
+        elif code := re.match(r"\s+/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P\w+\s+)?([A-Z][A-Z0-9]+)", line):
+            found.setdefault(name, set()).add(code.group(1))
+    return found
+
+
+def check(root, arch, folder, nvdisasm):
     source, binary = folder / "compiled.cu", folder / f"{arch}.cubin"
     source.write_text(SOURCE, encoding="utf-8")
     options = ["-std=c++20", "--expt-relaxed-constexpr", "-I", str(root / "include"), f"-arch={arch}"]
     options += ["-I", "/usr/include/eigen3"] + (["-DDNN_HOPPER"] if arch == "sm_90a" else [])
-    compiled = run(["nvcc", *options, "-cubin", "-Xptxas", "-v", "-o", str(binary), str(source)])
-    ptx = folder / f"{arch}.ptx"
-    findings = []
-    if compiled.returncode != 0 or run(["nvcc", *options, "-ptx", "-o", str(ptx), str(source)]).returncode != 0:
+    options += ["-cubin", "--keep", "--keep-dir", str(folder), "-Xptxas", "-v"]
+    compiled = run(["nvcc", *options, "-o", str(binary), str(source)])
+    if compiled.returncode != 0:
         return [f"{arch}: does not compile\n{compiled.stdout}"]
-    findings += [f"{arch}: {line}" for line in compiled.stdout.splitlines() if "warning" in line.lower()]
+    findings = [f"{arch}: {line}" for line in compiled.stdout.splitlines() if re.search("warning|Loss", line, re.I)]
+    text = (folder / "compiled.ptx").read_text(encoding="utf-8")
+    findings += [f"{arch}: no {wanted} in the PTX" for wanted in PTX.get(arch, []) if wanted not in text]
+    code = instructions(nvdisasm, binary) if nvdisasm else {}
     rows = list(kernels(compiled.stdout))
-    for (_, registers, spilled), name in sorted(zip(rows, readable([row[0] for row in rows])), key=lambda x: x[1]):
-        print(f"{arch:8}{registers:4} registers {spilled:4} bytes spilled  {name}")
-        if spilled and not any(arch == known and part in name for known, part in KNOWN):
+    named = sorted(zip(readable([row[0] for row in rows]), rows))
+    for name, (mangled, registers, spilled) in named:
+        wanted = set().union(*(names for part, names in SASS.items() if part in name))
+        print(f"{arch:8}{registers:4} registers {spilled:4} bytes spilled  {name}  {' '.join(sorted(wanted))}")
+        if spilled:
             findings.append(f"{arch}: {name} keeps registers in memory")
-    text = ptx.read_text(encoding="utf-8")
-    findings += [f"{arch}: no {wanted} in the PTX" for wanted in WANTED.get(arch, []) if wanted not in text]
+        if nvdisasm and not wanted <= code[mangled]:
+            findings.append(f"{arch}: {name} has no {' '.join(sorted(wanted - code[mangled]))}")
     return findings
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parents[3])
-    parser.add_argument("--arch", nargs="*", default=list(WANTED))
+    parser.add_argument("--arch", nargs="*", default=list(PTX))
     options = parser.parse_args()
     if not shutil.which("nvcc"):
         print("compiled.py: there is no nvcc here")
         return 1
+    nvdisasm = disassembler()
     findings = []
     with tempfile.TemporaryDirectory() as folder:
         for arch in options.arch:
-            findings += check(options.root, arch, pathlib.Path(folder))
+            findings += check(options.root, arch, pathlib.Path(folder), nvdisasm)
+    if not nvdisasm:
+        print("machine code was not looked at: there is no nvdisasm here (pip install nvidia-cuda-nvdisasm)")
     for finding in findings:
         print(finding)
     return 1 if findings else 0

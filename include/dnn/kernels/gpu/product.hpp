@@ -43,10 +43,8 @@ struct ProductSizes {
 template <class Engine>
 inline constexpr int tile_pitch = Engine::columns + 4;
 
-/// Copies one slice, `extent` rows (or columns of C) by Engine::depth, to shared memory element by element: whatever
-/// the strides and the alignment. Neighbouring lanes read neighbours in memory.
-///
-/// The ordinary cores' engine: x(i, p) lies at [p][i]. With `vectors` and neighbours in i, 16 bytes at a time.
+/// The ordinary cores' engine: x(i, p) lies at [p][i]. Loaded element by element, whatever the strides and the
+/// alignment, neighbouring lanes reading neighbours in memory; with `vectors` and neighbours in i, 16 bytes at a time.
 template <class T, int size>
 struct CoreEngine {
   using Value = T;
@@ -60,24 +58,25 @@ struct CoreEngine {
   class Loader {
    public:
     DNN_DEVICE Loader(const Operand& x, const T* data, std::int64_t first)
-        : x_(x), i_(first_row(x)), p_(first_depth(x)), rows_(x, data, first + i_) {}
+        : x_(x), rows_(x, data, first + first_row(x)) {}
 
     DNN_DEVICE void load(cu::AsyncCopies& copies, T* to, int begin, int end) const {
-      to += p_ * pitch + i_;
+      const int depth_0 = first_depth(x_);
+      to += depth_0 * pitch + first_row(x_);
       if constexpr (Operand::dense) {
         if (in_vectors(x_)) {
           const int bytes = (rows_.left() >= vector ? vector : rows_.left() > 0 ? rows_.left() : 0) * size_of;
           DNN_UNROLL
           for (int h = 0; h < depth; h += vector_depth) {
-            const auto p = x_.depth(begin + p_ + h, end);
+            const auto p = x_.depth(begin + depth_0 + h, end);
             copies.copy<16>(to + h * pitch, rows_.start() + p.offset, p.valid ? bytes : 0);
           }
           return;
         }
       }
-      DNN_UNROLL
-      for (int h = 0; h < depth; h += lane_depth) {
-        const auto p = x_.depth(begin + p_ + h, end);
+      DNN_NO_UNROLL  // the coordinates of more than one depth do not fit in the registers
+          for (int h = 0; h < depth; h += lane_depth) {
+        const auto p = x_.depth(begin + depth_0 + h, end);
         DNN_UNROLL
         for (int r = 0; r < size / lane_rows; ++r) {
           const auto element = rows_.find(r, p);
@@ -105,7 +104,6 @@ struct CoreEngine {
     }
 
     const Operand& x_;
-    int i_, p_;
     typename Operand::template Rows<size / lane_rows, lane_rows> rows_;
   };
 
@@ -182,27 +180,47 @@ struct TensorEngine {
       }
       // One coordinate of a thread's elements stays, the other one goes on.
       if (x_.depth_first) {
+        constexpr int step = threads / depth;
         const auto p = x_.depth(begin + thread_ % depth, end);
         DNN_NO_UNROLL
-        for (int i = thread_ / depth; i < 128; i += threads / depth) {
-          copy(copies, to + i * depth_pitch + thread_ % depth, Row(x_, data_, first_ + i).find(0, p));
+        for (int i = thread_ / depth; i < 128; i += at_once * step) {
+          copy(copies, to + i * depth_pitch + thread_ % depth, step * depth_pitch,
+               [&](int n) { return Row(x_, data_, first_ + i + n * step).find(0, p); });
         }
       } else {
         const Row row(x_, data_, first_ + thread_);
         DNN_NO_UNROLL
-        for (int p = 0; p < depth; ++p) {
-          copy(copies, to + p * row_pitch + thread_, row.find(0, x_.depth(begin + p, end)));
+        for (int p = 0; p < depth; p += at_once) {
+          copy(copies, to + p * row_pitch + thread_, row_pitch,
+               [&](int n) { return row.find(0, x_.depth(begin + p + n, end)); });
         }
       }
     }
 
    private:
     using Row = typename Operand::template Rows<1, 1>;
-    static constexpr int size = static_cast<int>(sizeof(E));
+    static constexpr int size = static_cast<int>(sizeof(E)), at_once = 16;
 
-    DNN_DEVICE static void copy(cu::AsyncCopies& copies, E* to, Element<E> element) {
-      if constexpr (size == 4) copies.copy<4>(to, element.at, element.valid ? 4 : 0);
-      else *to = element.valid ? *element.at : E{};
+    /// Elements find(0), find(1), ... to places `pitch` apart. cp.async does not move 16 bits: these wait for memory,
+    /// all of them together.
+    template <class Find>
+    DNN_DEVICE static void copy(cu::AsyncCopies& copies, E* to, int pitch, Find find) {
+      if constexpr (size == 4) {
+        DNN_UNROLL
+        for (int n = 0; n < at_once; ++n) {
+          const Element<E> element = find(n);
+          copies.copy<4>(to + n * pitch, element.at, element.valid ? 4 : 0);
+        }
+      } else {
+        E values[at_once];
+        DNN_UNROLL
+        for (int n = 0; n < at_once; ++n) {
+          const Element<E> element = find(n);
+          values[n] = element.valid ? *element.at : E{};
+        }
+        DNN_UNROLL
+        for (int n = 0; n < at_once; ++n) to[n * pitch] = values[n];
+      }
     }
 
     DNN_DEVICE void load_vectors(cu::AsyncCopies& copies, E* to, int begin, int end) const {
@@ -370,10 +388,12 @@ DNN_KERNEL void DNN_LAUNCH_BOUNDS(Engine::threads, Engine::blocks_per_multiproce
   static_assert(64 * tile_pitch<Engine> * sizeof(Sum) <= Engine::stages * 2 * Engine::operand_elements * sizeof(Value));
   Sum* const tile = reinterpret_cast<Sum*>(shared);
   if (sums) sums += (std::int64_t{place.batch} * s.parts + place.part) * s.m * s.n;
+  DNN_NO_UNROLL
   for (int first = 0; first < Engine::rows; first += 64) {
     __syncthreads();
     engine.leave(first, tile);
     __syncthreads();
+    DNN_NO_UNROLL
     for (int at = static_cast<int>(threadIdx.x); at < 64 * pieces; at += Engine::threads) {
       const auto i = first_row + first + at / pieces, j = first_column + at % pieces * 4;
       if (i >= s.m || j >= s.n) continue;
