@@ -65,26 +65,20 @@ const T* rows_of(const Convolution2D& c, const T* y, ImageBlock images, std::int
   return scratch;
 }
 
-}  // namespace detail
-
-/// y = x * W + bias; `bias` (O) may be null.
 template <class T>
-void convolution_2d(const Convolution2D& c, const T* x, const T* W, const T* bias, T* y) {
-#if DNN_CUDA
-  if (on_gpu()) return gpu::convolution_2d(c, x, W, bias, y);
-#endif
-  if (detail::is_direct(c)) {
-    return detail::correlate(c.window, c.batch, c.groups, c.group_in(), c.group_out(), x, W, bias, y);
+void convolution_2d_on_host(const Convolution2D& c, const T* x, const T* W, const T* bias, T* y) {
+  if (is_direct(c)) {
+    return correlate(c.window, c.batch, c.groups, c.group_in(), c.group_out(), x, W, bias, y);
   }
   const auto places = c.window.places(), width = c.block() * places;
   parallel_for(c.blocks(), c.grain(), [&](std::int64_t begin, std::int64_t end) {
     const Scratch<T> columns(c.window.is_identity() ? 0 : c.depth() * width);
     const Scratch<T> product(c.block() == 1 ? 0 : c.group_out() * width);
     for (auto b = begin; b < end; ++b) {
-      const auto images = detail::image_block(c, b);
+      const auto images = image_block(c, b);
       const auto n = images.count * places;
       for (std::int64_t g = 0; g < c.groups; ++g) {
-        const T* in = detail::columns_of(c, x, images, g, columns.data());
+        const T* in = columns_of(c, x, images, g, columns.data());
         T* image = y + (images.first * c.out_channels + g * c.group_out()) * places;
         T* out = images.count == 1 ? image : product.data();
         for (std::int64_t o = 0; o < c.group_out(); ++o) {
@@ -104,17 +98,13 @@ void convolution_2d(const Convolution2D& c, const T* x, const T* W, const T* bia
   });
 }
 
-/// x = the transpose of the above applied to y, plus `bias` (C), which may be null.
 template <class T>
-void deconvolution_2d(const Convolution2D& c, const T* y, const T* W, const T* bias, T* x) {
-#if DNN_CUDA
-  if (on_gpu()) return gpu::deconvolution_2d(c, y, W, bias, x);
-#endif
-  if (detail::is_direct(c) && detail::moves_by_pixels_transposed(c.window)) {
+void deconvolution_2d_on_host(const Convolution2D& c, const T* y, const T* W, const T* bias, T* x) {
+  if (is_direct(c) && moves_by_pixels_transposed(c.window)) {
     const Scratch<T> transposed(c.weights());
-    detail::transpose_weights(c.groups, c.group_in(), c.group_out(), c.window.cells(), W, transposed.data());
-    return detail::correlate(detail::transposed(c.window), c.batch, c.groups, c.group_out(), c.group_in(), y,
-                             static_cast<const T*>(transposed.data()), bias, x);
+    transpose_weights(c.groups, c.group_in(), c.group_out(), c.window.cells(), W, transposed.data());
+    return correlate(detail::transposed(c.window), c.batch, c.groups, c.group_out(), c.group_in(), y,
+                     static_cast<const T*>(transposed.data()), bias, x);
   }
   const auto places = c.window.places(), width = c.block() * places, pixels = c.window.pixels();
   const bool direct = c.window.is_identity();
@@ -122,14 +112,14 @@ void deconvolution_2d(const Convolution2D& c, const T* y, const T* W, const T* b
     const Scratch<T> columns(direct ? 0 : c.depth() * width);
     const Scratch<T> rows(c.block() == 1 ? 0 : c.group_out() * width);
     for (auto b = begin; b < end; ++b) {
-      const auto images = detail::image_block(c, b);
+      const auto images = image_block(c, b);
       const auto n = images.count * places;
       T* image = x + images.first * c.in_channels * pixels;
       for (std::int64_t i = 0; i < images.count * c.in_channels; ++i) {
         std::fill_n(image + i * pixels, pixels, bias ? bias[i % c.in_channels] : T(0));
       }
       for (std::int64_t g = 0; g < c.groups; ++g) {
-        const T* in = detail::rows_of(c, y, images, g, rows.data());
+        const T* in = rows_of(c, y, images, g, rows.data());
         T* group_image = image + g * c.group_in() * pixels;
         gemm(true, false, c.depth(), n, c.group_out(), W + g * c.group_out() * c.depth(), c.depth(), in, n,
              direct ? group_image : columns.data(), n, direct);
@@ -141,14 +131,10 @@ void deconvolution_2d(const Convolution2D& c, const T* y, const T* W, const T* b
   });
 }
 
-/// gW = the gradient of <convolution(x, W), gy> with respect to W.
 template <class T>
-void convolution_2d_weights(const Convolution2D& c, const T* x, const T* gy, T* gW) {
-#if DNN_CUDA
-  if (on_gpu()) return gpu::convolution_2d_weights(c, x, gy, gW);
-#endif
-  if (detail::is_direct(c)) {
-    return detail::correlate_weights(c.window, c.batch, c.groups, c.group_in(), c.group_out(), x, gy, gW);
+void convolution_2d_weights_on_host(const Convolution2D& c, const T* x, const T* gy, T* gW) {
+  if (is_direct(c)) {
+    return correlate_weights(c.window, c.batch, c.groups, c.group_in(), c.group_out(), x, gy, gW);
   }
   const auto places = c.window.places(), width = c.block() * places, blocks = c.blocks();
   std::fill_n(gW, c.weights(), T(0));
@@ -162,11 +148,11 @@ void convolution_2d_weights(const Convolution2D& c, const T* x, const T* gy, T* 
       T* sum = part == 0 ? gW : sums.data() + (part - 1) * c.weights();
       if (part != 0) std::fill_n(sum, c.weights(), T(0));
       for (auto b = blocks * part / parts; b < blocks * (part + 1) / parts; ++b) {
-        const auto images = detail::image_block(c, b);
+        const auto images = image_block(c, b);
         const auto n = images.count * places;
         for (std::int64_t g = 0; g < c.groups; ++g) {
-          const T* left = detail::rows_of(c, gy, images, g, rows.data());
-          const T* right = detail::columns_of(c, x, images, g, columns.data());
+          const T* left = rows_of(c, gy, images, g, rows.data());
+          const T* right = columns_of(c, x, images, g, columns.data());
           gemm(false, true, c.group_out(), c.depth(), n, left, n, right, n, sum + g * c.group_out() * c.depth(),
                c.depth(), true);
         }
@@ -177,6 +163,35 @@ void convolution_2d_weights(const Convolution2D& c, const T* x, const T* gy, T* 
     const T* sum = sums.data() + (part - 1) * c.weights();
     for (std::int64_t i = 0; i < c.weights(); ++i) gW[i] += sum[i];
   }
+}
+
+}  // namespace detail
+
+/// y = x * W + bias; `bias` (O) may be null.
+template <class T>
+void convolution_2d(const Convolution2D& c, const T* x, const T* W, const T* bias, T* y) {
+#if DNN_CUDA
+  if (on_gpu()) return gpu::convolution_2d(c, x, W, bias, y);
+#endif
+  if constexpr (sizeof(T) > 2) detail::convolution_2d_on_host(c, x, W, bias, y);
+}
+
+/// x = the transpose of the above applied to y, plus `bias` (C), which may be null.
+template <class T>
+void deconvolution_2d(const Convolution2D& c, const T* y, const T* W, const T* bias, T* x) {
+#if DNN_CUDA
+  if (on_gpu()) return gpu::deconvolution_2d(c, y, W, bias, x);
+#endif
+  if constexpr (sizeof(T) > 2) detail::deconvolution_2d_on_host(c, y, W, bias, x);
+}
+
+/// gW = the gradient of <convolution(x, W), gy> with respect to W.
+template <class T>
+void convolution_2d_weights(const Convolution2D& c, const T* x, const T* gy, T* gW) {
+#if DNN_CUDA
+  if (on_gpu()) return gpu::convolution_2d_weights(c, x, gy, gW);
+#endif
+  if constexpr (sizeof(T) > 2) detail::convolution_2d_weights_on_host(c, x, gy, gW);
 }
 
 }  // namespace dnn::inline DNN_ABI::kernels

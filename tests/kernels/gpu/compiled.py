@@ -36,12 +36,12 @@ using kernels::Convolution2D;
 
 GEMM(float)
 GEMM(double)
-GEMM(float16)
-GEMM(bfloat16)
+GEMM(Float16)
+GEMM(BFloat16)
 CONVOLUTION(float)
 CONVOLUTION(double)
-CONVOLUTION(float16)
-CONVOLUTION(bfloat16)
+CONVOLUTION(Float16)
+CONVOLUTION(BFloat16)
 """
 
 # Architecture -> instructions that its PTX must hold.

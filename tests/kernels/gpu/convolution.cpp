@@ -90,8 +90,10 @@ void check(const Convolution2D& c) {
   std::vector<double> size_y(y.size()), size_x(x.size()), size_W(W.size());
   for_each_product(c, [&](std::size_t ix, std::size_t iW, std::size_t iy) {
     const auto add = [](double& sum, double& size, T a, T b) {
-      sum += as_double(a) * as_double(b);
-      size += std::abs(as_double(a) * as_double(b));
+      const double product =
+          config().allow_tf32 ? tf32(as_double(a)) * tf32(as_double(b)) : as_double(a) * as_double(b);
+      sum += product;
+      size += std::abs(product);
     };
     add(sum_y[iy], size_y[iy], x[ix], W[iW]);
     add(sum_x[ix], size_x[ix], y[iy], W[iW]);
@@ -150,6 +152,17 @@ TEMPLATE_TEST_CASE("GPU convolution on tensor cores", "[gpu]", Float16, BFloat16
   const auto device = using_device("cuda:0");
   check<TestType>(convolution(2, 3, 10, 1, {7, 3, 2, 1}, {9, 3}));
   check<TestType>(convolution(1, 9, 12, 1, {5, 3, 1, 1}, {6, 2}));
+  check<TestType>(convolution(2, 18, 22, 2, {9, 3, 2, 2, 2}, {7, 2, 1, 1, 3}));
+  check<TestType>(convolution(1, 9, 130, 1, {3, 1}, {5, 1}));
+  check<TestType>(convolution(5, 9, 10, 1, {11, 2}, {12, 2}));  // the gradient of W is cut along its depth
+  check<TestType>(convolution(0, 9, 10, 1, {5, 3}, {5, 3}));
+}
+
+TEST_CASE("GPU convolution in TF32", "[gpu]") {
+  const auto device = using_device("cuda:0");
+  const auto tf32_mode = using_tf32();
+  check<float>(convolution(2, 9, 12, 1, {7, 3, 2, 1}, {6, 2, 1, 1, 2}));
+  check<float>(convolution(1, 20, 22, 2, {5, 3, 1, 1}, {6, 2}));
 }
 
 TEST_CASE("GPU convolution in large tiles, and cut along its depth", "[gpu]") {

@@ -1,6 +1,7 @@
 /// What tests of GPU kernels need to hand them data and to get it back.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -63,6 +64,12 @@ double rounding() {
     case dnn::DType::float32: return 0x1p-24;
     default: return 0x1p-53;
   }
+}
+
+/// What TF32 keeps of a float.
+inline double tf32(double x) {
+  const auto bits = std::bit_cast<std::uint32_t>(static_cast<float>(x));
+  return static_cast<double>(std::bit_cast<float>((bits + 0x1000u) & 0xffffe000u));
 }
 
 }  // namespace device_test

@@ -2,7 +2,6 @@
 
 #if DNN_CUDA
 
-#include <bit>
 #include <cmath>
 #include <vector>
 
@@ -23,12 +22,6 @@ struct Product {
   bool accumulate = false, biased = false;
   bool warpgroups = false;  // on Hopper's tensor cores, which gemm does not choose by itself
 };
-
-/// What TF32 keeps of a float.
-double tf32(double x) {
-  const auto bits = std::bit_cast<std::uint32_t>(static_cast<float>(x));
-  return static_cast<double>(std::bit_cast<float>((bits + 0x1000u) & 0xffffe000u));
-}
 
 template <class T>
 void multiply_on_warpgroups(const Product& p, const T* a, std::int64_t lda, const T* b, std::int64_t ldb, T* c,

@@ -35,6 +35,8 @@ class ConvolutionNode : public FunctionNode {
  public:
   using Geometry = kernels::Convolution2D;
 
+  bool takes_16bit_floats() const override { return kernels::multiplies_16bit_floats(); }
+
  protected:
   explicit ConvolutionNode(const Geometry& geometry) : geometry_(geometry) {}
 
@@ -56,7 +58,7 @@ class Convolution2DFunction final : public ConvolutionNode {
   Arrays forward(std::span<const Array> in) override {
     retain_inputs({0, 1});
     Array y(y_shape(), in[0].dtype(), in[0].device());
-    visit_float(y.dtype(), "convolution_2d", [&]<class T>(std::type_identity<T>) {
+    kernels::visit_product(y.dtype(), "convolution_2d", [&]<class T>(std::type_identity<T>) {
       kernels::convolution_2d(geometry_, in[0].data<T>(), in[1].data<T>(), in.size() == 3 ? in[2].data<T>() : nullptr,
                               y.data<T>());
     });
@@ -73,7 +75,7 @@ class Deconvolution2DFunction final : public ConvolutionNode {
   Arrays forward(std::span<const Array> in) override {
     retain_inputs({0, 1});
     Array x(x_shape(), in[0].dtype(), in[0].device());
-    visit_float(x.dtype(), "deconvolution_2d", [&]<class T>(std::type_identity<T>) {
+    kernels::visit_product(x.dtype(), "deconvolution_2d", [&]<class T>(std::type_identity<T>) {
       kernels::deconvolution_2d(geometry_, in[0].data<T>(), in[1].data<T>(), in.size() == 3 ? in[2].data<T>() : nullptr,
                                 x.data<T>());
     });
@@ -90,7 +92,7 @@ class Convolution2DGradW final : public ConvolutionNode {
   Arrays forward(std::span<const Array> in) override {
     retain_inputs({0, 1});
     Array gW(W_shape(), in[0].dtype(), in[0].device());
-    visit_float(gW.dtype(), "convolution_2d", [&]<class T>(std::type_identity<T>) {
+    kernels::visit_product(gW.dtype(), "convolution_2d", [&]<class T>(std::type_identity<T>) {
       kernels::convolution_2d_weights(geometry_, in[0].data<T>(), in[1].data<T>(), gW.data<T>());
     });
     return {gW};
