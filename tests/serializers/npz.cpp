@@ -162,7 +162,10 @@ TEST_CASE("npz: path, strict and ignore_names", "[npz]") {
   CHECK(load_with({.path = "updater/model:main/"}) == 1.f);
   CHECK(load_with({.path = "updater/model:main"}) == 1.f);
   CHECK_THROWS_AS(load_with({}), SerializationError);
-  CHECK_THROWS_WITH(load_with({}), ContainsSubstring("a.npz") && ContainsSubstring("'W' is missing"));
+  CHECK_THROWS_WITH(load_with({}), ContainsSubstring("a.npz") && ContainsSubstring("'W' is missing") &&
+                                       ContainsSubstring("there is other updater/model:main/W;"));
+  CHECK_THROWS_WITH(load_with({.path = "updater/model:main/predictor"}),
+                    ContainsSubstring("there is updater/model:main/W;"));
   CHECK(load_with({.strict = false}) == 0.f);
   CHECK(load_with({.ignore_names = "W"}) == 0.f);
   CHECK(load_with({.ignore_names = {"V", "W"}}) == 0.f);

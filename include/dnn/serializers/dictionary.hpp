@@ -126,15 +126,17 @@ class ValueSource {
   /// The value under `key`, null when there is none; valid until the source goes. Throws FileError when it is
   /// malformed.
   virtual const Value* find(const std::string& key) = 0;
-  /// True when some key starts with `prefix`.
-  virtual bool contains_prefix(const std::string& prefix) const = 0;
+  /// The first keys that start with `prefix`, at most `most`.
+  virtual std::vector<std::string> keys(const std::string& prefix, std::size_t most) const = 0;
 };
 
-/// The first key that is not less than `prefix` starts with it when any does.
 template <class Map>
-bool map_contains_prefix(const Map& map, const std::string& prefix) {
-  const auto found = map.lower_bound(prefix);
-  return found != map.end() && found->first.starts_with(prefix);
+std::vector<std::string> keys_of(const Map& map, const std::string& prefix, std::size_t most) {
+  std::vector<std::string> keys;
+  for (auto i = map.lower_bound(prefix); i != map.end() && i->first.starts_with(prefix) && keys.size() < most; ++i) {
+    keys.push_back(i->first);
+  }
+  return keys;
 }
 
 /// A source over a dictionary that outlives it.
@@ -146,7 +148,9 @@ class DictionarySource final : public ValueSource {
     const auto found = dictionary_.find(key);
     return found == dictionary_.end() ? nullptr : &found->second;
   }
-  bool contains_prefix(const std::string& prefix) const override { return map_contains_prefix(dictionary_, prefix); }
+  std::vector<std::string> keys(const std::string& prefix, std::size_t most) const override {
+    return keys_of(dictionary_, prefix, most);
+  }
 
  private:
   const Dictionary& dictionary_;
@@ -197,8 +201,22 @@ class SourceVisitor : public Serializer {
   const Value* find() {
     if (options_.ignore_names.contains(key())) return nullptr;
     const Value* value = source_.find(key());
-    if (value == nullptr && options_.strict) throw SerializationError(where(), " is missing");
+    if (value == nullptr && options_.strict) throw_missing();
     return value;
+  }
+  /// With what there is instead: in the innermost of the key's folders that holds anything.
+  [[noreturn]] void throw_missing() const {
+    constexpr std::size_t most = 8;
+    std::string folder = key(), there_is;
+    std::vector<std::string> known;
+    do {
+      if (!folder.empty()) folder.pop_back();
+      folder.resize(folder.rfind('/') + 1);  // of nothing: npos + 1 is 0
+      known = source_.keys(folder, most + 1);
+    } while (known.empty() && !folder.empty());
+    for (std::size_t i = 0; i < known.size() && i < most; ++i) there_is += concat(" ", known[i]);
+    throw SerializationError(where(), " is missing; there is", known.empty() ? " nothing" : there_is,
+                             known.size() > most ? " ..." : "", "; {.strict = false} leaves what is missing as it is");
   }
   /// The stored array; null where the target is to be left alone, which is also what None asks for.
   const Array* find_array() {
@@ -275,8 +293,8 @@ class Loader final : public SourceVisitor {
   bool on_optional(bool has_value) override {
     if (options_.ignore_names.contains(key())) return has_value;
     if (const Value* stored = source_.find(key())) return stored->index() != 0;
-    if (source_.contains_prefix(key() + '/')) return true;  // an object, whose own keys follow
-    if (options_.strict) throw SerializationError(where(), " is missing");
+    if (!source_.keys(key() + '/', 1).empty()) return true;  // an object, whose own keys follow
+    if (options_.strict) throw_missing();
     return has_value;
   }
 

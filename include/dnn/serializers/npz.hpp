@@ -69,7 +69,9 @@ class NpzSource final : public ValueSource {
     if (!found->second) found->second = read_npy(*archive_.open(concat(key, suffix)));
     return &*found->second;
   }
-  bool contains_prefix(const std::string& prefix) const override { return map_contains_prefix(values_, prefix); }
+  std::vector<std::string> keys(const std::string& prefix, std::size_t most) const override {
+    return keys_of(values_, prefix, most);
+  }
 
   /// Everything in the archive.
   Dictionary read_all() {
