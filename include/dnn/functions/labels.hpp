@@ -9,6 +9,7 @@
 
 #include "dnn/array/array.hpp"
 #include "dnn/array/reduce.hpp"
+#include "dnn/autograd/variable.hpp"
 #include "dnn/core/config.hpp"
 #include "dnn/kernels/for_each_index.hpp"
 
@@ -16,7 +17,8 @@ namespace dnn::inline DNN_ABI::inline functions::nodes {
 
 /// The labels as int64, in an array of their own: what was checked stays as it is until backward. Throws DTypeError
 /// unless they are integers, DeviceError unless they are on `device`.
-inline Array labels_of(std::string_view op, const Array& t, Device device) {
+inline Array labels_of(std::string_view op, const Variable& labels, Device device) {
+  const Array t = labels.defined() ? labels.array() : Array{};
   if (!t.defined()) throw ArgumentError("[", op, "] there are no labels");
   if (is_float(t.dtype()) || t.dtype() == boolean) {
     throw DTypeError("[", op, "] labels are integers, not ", t);

@@ -29,7 +29,7 @@ class EmbedID : public Link<EmbedID> {
     W.initialize({in_size, out_size});
   }
 
-  Variable operator()(const Array& x) { return embed_id(x, W, ignore_label_); }
+  Variable operator()(const Variable& x) { return embed_id(x, W, ignore_label_); }
 
   void serialize(Serializer& s) { s("W", W); }
 

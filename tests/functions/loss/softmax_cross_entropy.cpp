@@ -165,3 +165,11 @@ TEST_CASE("softmax_cross_entropy keeps the labels it checked", "[softmax_cross_e
   loss.backward();
   CHECK(x.grad().to("cpu").at<double>(0, 1) < 0);
 }
+
+TEST_CASE("labels may be Variables", "[softmax_cross_entropy]") {
+  const Variable x(array({{1.f, 2.f, 0.f}, {0.f, 1.f, 3.f}}));
+  const Array t = array({1, 0});
+  CHECK(softmax_cross_entropy(x, Variable(t)).item() == softmax_cross_entropy(x, t).item());
+  CHECK_THROWS_WITH(softmax_cross_entropy(x, Array{}), Catch::Matchers::ContainsSubstring("no labels"));
+  CHECK_THROWS_WITH(softmax_cross_entropy(x, Variable{}), Catch::Matchers::ContainsSubstring("no labels"));
+}

@@ -5,6 +5,7 @@
 #include "dnn/array/factories.hpp"
 #include "dnn/autograd/backward.hpp"
 #include "dnn/autograd/parameter.hpp"
+#include "dnn/functions/array/cast.hpp"
 
 using namespace dnn;
 
@@ -14,6 +15,15 @@ TEST_CASE("integers are not divided, by an array or by a number", "[arithmetic]"
   CHECK_THROWS_AS(Variable(x) / 2, DTypeError);
   CHECK_THROWS_AS(Variable{} / 2, ArgumentError);
   CHECK((Variable(x) * 2).array().to("cpu").at<std::int64_t>(1) == 12);
+}
+
+TEST_CASE("integers take whole numbers only", "[arithmetic]") {
+  const Variable x = array({1, 2});
+  CHECK(array_equal((3 - x * 2.0 + 1).array(), array({2, 0})));
+  CHECK_THROWS_WITH(x * 0.5, Catch::Matchers::ContainsSubstring("0.5 is no int32"));
+  CHECK_THROWS_AS(x + 1e30, DTypeError);
+  CHECK_THROWS_AS(0.0 / 0.0 - x, DTypeError);
+  CHECK(array_equal((cast(x, float32) * 0.5).array(), array({0.5f, 1.f})));
 }
 
 namespace {

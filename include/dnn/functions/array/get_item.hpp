@@ -57,6 +57,7 @@ class Index {
   Index(const Slice& s) : kind(Kind::slice), slice(s) {}
   /// Integers or bools.
   Index(const Array& a) : kind(Kind::array), array(a) {}
+  Index(const Variable& a) : Index(a.array()) {}
   Index(NewAxis) : kind(Kind::axis) {}
   Index(Ellipsis) : kind(Kind::rest) {}
 

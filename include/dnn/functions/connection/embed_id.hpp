@@ -96,7 +96,7 @@ inline Variables EmbedID::backward(const Variables& gy) {
 /// W[x]: x holds integers of any shape, W is (ids, width), the result x.shape + (width). Where x is `ignore_label` the
 /// result is 0 and no gradient flows. Throws ArgumentError naming the first id out of range, DTypeError unless x is
 /// integer.
-inline Variable embed_id(const Array& x, const Variable& W, std::optional<std::int64_t> ignore_label = {}) {
+inline Variable embed_id(const Variable& x, const Variable& W, std::optional<std::int64_t> ignore_label = {}) {
   return call(make_ref<nodes::EmbedID>(nodes::labels_of("embed_id", x, W.device()), ignore_label), W);
 }
 

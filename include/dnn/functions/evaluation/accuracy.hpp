@@ -74,7 +74,7 @@ inline Array share(const Array& right_and_counts, double none, DType dtype) {
 /// y's dtype without gradient. A NaN counts as the highest score. Labels equal to `ignore_label` are left out (by
 /// default there is none: -1 is just wrong); 0 when nothing is left. Throws ArgumentError for a label beyond the
 /// classes, naming it and its index, or shapes that do not fit.
-inline Variable accuracy(const Variable& y, const Array& t, std::optional<std::int64_t> ignore_label = {}) {
+inline Variable accuracy(const Variable& y, const Variable& t, std::optional<std::int64_t> ignore_label = {}) {
   const Array labels = nodes::labels_of("accuracy", t, y.device());
   const Array predicted = nodes::predicted_classes("accuracy", y.array(), labels);
   const nodes::LabelRange range(y.shape()[1], ignore_label);

@@ -29,7 +29,7 @@ struct RightSide {
 /// y scores, t labels 0 and 1 of the same shape -> the share where (y >= 0) == t, a scalar of y's dtype without
 /// gradient. Labels -1 are left out; 0 when nothing is left. Throws ArgumentError for other labels or shapes that
 /// differ.
-inline Variable binary_accuracy(const Variable& y, const Array& t) {
+inline Variable binary_accuracy(const Variable& y, const Variable& t) {
   const Array labels = nodes::labels_of("binary_accuracy", t, y.device());
   DNN_EXPECT("binary_accuracy", is_float(y.dtype()));
   DNN_EXPECT("binary_accuracy", y.shape() == t.shape());

@@ -30,7 +30,7 @@ struct ClassificationSummary {
 
 /// y (N, C, ...) scores, t (N, ...) integer labels. No gradients; a class without examples or predictions has NaN (0 /
 /// 0). Throws ArgumentError for a label out of range or shapes that do not fit.
-inline ClassificationSummary classification_summary(const Variable& y, const Array& t,
+inline ClassificationSummary classification_summary(const Variable& y, const Variable& t,
                                                     const ClassificationSummaryOptions& options = {}) {
   constexpr std::string_view op = "classification_summary";
   const Device device = y.device();
@@ -68,17 +68,17 @@ inline ClassificationSummary classification_summary(const Variable& y, const Arr
 }
 
 /// (precision, support), (recall, support), (F1, support) of every class: parts of classification_summary.
-inline std::pair<Variable, Variable> precision(const Variable& y, const Array& t,
+inline std::pair<Variable, Variable> precision(const Variable& y, const Variable& t,
                                                const ClassificationSummaryOptions& options = {}) {
   const auto summary = classification_summary(y, t, options);
   return {summary.precision, summary.support};
 }
-inline std::pair<Variable, Variable> recall(const Variable& y, const Array& t,
+inline std::pair<Variable, Variable> recall(const Variable& y, const Variable& t,
                                             const ClassificationSummaryOptions& options = {}) {
   const auto summary = classification_summary(y, t, options);
   return {summary.recall, summary.support};
 }
-inline std::pair<Variable, Variable> f1_score(const Variable& y, const Array& t,
+inline std::pair<Variable, Variable> f1_score(const Variable& y, const Variable& t,
                                               const ClassificationSummaryOptions& options = {}) {
   const auto summary = classification_summary(y, t, {options.label_num, 1.0, options.ignore_label});
   return {summary.fbeta, summary.support};

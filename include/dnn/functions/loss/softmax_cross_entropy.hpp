@@ -331,10 +331,10 @@ inline DoubleBackprop::DoubleBackprop(bool enable) noexcept
 ///
 /// Throws ArgumentError for a label out of range (naming it, its index and the number of classes) or shapes that do not
 /// fit; a second backward throws GradientError unless enable_double_backprop is set.
-inline Variable softmax_cross_entropy(const Variable& x, const Array& t,
+inline Variable softmax_cross_entropy(const Variable& x, const Variable& t,
                                       const SoftmaxCrossEntropyOptions& options = {}) {
-  const Array target =
-      t.defined() && is_float(t.dtype()) ? t : nodes::labels_of("softmax_cross_entropy", t, x.device());
+  const bool soft = t.defined() && t.array().defined() && is_float(t.dtype());
+  const Array target = soft ? t.array() : nodes::labels_of("softmax_cross_entropy", t, x.device());
   if (options.enable_double_backprop) return options.enable_double_backprop.loss(x, target, options);
   return call(make_ref<nodes::SoftmaxCrossEntropy>(target, options), x);
 }

@@ -1,10 +1,11 @@
 /// + - * / and unary minus on Variables, Arrays and numbers, with NumPy's broadcasting.
 ///
 /// Both operands of a binary operator have the same dtype (cast one otherwise: DTypeError); a number takes the dtype of
-/// the other operand and never changes it. Integer operands are allowed but for /. Shapes broadcast or throw
-/// ShapeError.
+/// the other operand and never changes it (DTypeError where integers cannot take it: 0.5). Integer operands are allowed
+/// but for /. Shapes broadcast or throw ShapeError.
 #pragma once
 
+#include <cmath>
 #include <concepts>
 #include <span>
 #include <string_view>
@@ -180,15 +181,34 @@ inline Variable operator-(const Variable& a, const Variable& b) { return element
 inline Variable operator*(const Variable& a, const Variable& b) { return elementwise(functions::nodes::Mul{}, a, b); }
 inline Variable operator/(const Variable& a, const Variable& b) { return elementwise(functions::nodes::Div{}, a, b); }
 inline Variable operator-(const Variable& x) { return elementwise(functions::nodes::Neg{}, x); }
-inline Variable operator+(const Variable& a, double b) { return elementwise(functions::nodes::AddConstant{b}, a); }
+
+namespace detail {
+/// `op` of one array and one number. The number would lose its fraction, or more, beside integers.
+template <class Op>
+Variable with_constant(const Op& op, const Variable& x) {
+  if (x.defined() && !is_float(x.dtype()) && !(op.value == std::trunc(op.value) && std::abs(op.value) < 0x1p63)) {
+    throw DTypeError("[", Op::name, "] ", op.value, " is no ", x.dtype(),
+                     "; cast the array to a float dtype (inputs: ", x.array(), ")");
+  }
+  return elementwise(op, x);
+}
+}  // namespace detail
+
+inline Variable operator+(const Variable& a, double b) {
+  return detail::with_constant(functions::nodes::AddConstant{b}, a);
+}
 inline Variable operator-(const Variable& a, double b) { return a + -b; }
-inline Variable operator*(const Variable& a, double b) { return elementwise(functions::nodes::MulConstant{b}, a); }
+inline Variable operator*(const Variable& a, double b) {
+  return detail::with_constant(functions::nodes::MulConstant{b}, a);
+}
 inline Variable operator/(const Variable& a, double b) {
   if (a.defined() && !is_float(a.dtype())) throw DTypeError("[Div] takes a float dtype, not ", a.array());
   return a * (1 / b);
 }
 inline Variable operator+(double a, const Variable& b) { return b + a; }
-inline Variable operator-(double a, const Variable& b) { return elementwise(functions::nodes::SubFromConstant{a}, b); }
+inline Variable operator-(double a, const Variable& b) {
+  return detail::with_constant(functions::nodes::SubFromConstant{a}, b);
+}
 inline Variable operator*(double a, const Variable& b) { return b * a; }
 inline Variable operator/(double a, const Variable& b) { return elementwise(functions::nodes::DivFromConstant{a}, b); }
 
