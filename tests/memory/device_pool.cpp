@@ -90,14 +90,17 @@ TEST_CASE("arrays travel between host and devices", "[memory]") {
 }
 
 TEST_CASE("what was sent to a device may be overwritten at once", "[memory]") {
-  std::vector<Array> sent;
-  Array host = on_host(std::vector<float>(50000));
-  for (int i = 0; i < 5; ++i) {
-    for (float& v : host.span<float>()) v = static_cast<float>(i);
-    sent.push_back(host.to(gpu));
+  for (const std::int64_t n : {10, 50000, 17000000}) {
+    std::vector<Array> sent;
+    Array host({n}, float32, Device{});
+    for (int i = 0; i < 3; ++i) {
+      host.fill(i);
+      sent.push_back(host.to(gpu));
+    }
+    for (int i = 0; i < 3; ++i) {
+      CHECK(sent[static_cast<std::size_t>(i)].to("cpu").at<float>(n - 1) == static_cast<float>(i));
+    }
   }
-  for (int i = 0; i < 5; ++i)
-    CHECK(sent[static_cast<std::size_t>(i)].to("cpu").at<float>(49999) == static_cast<float>(i));
 }
 
 TEST_CASE("memory that another stream uses waits for it", "[memory]") {

@@ -41,7 +41,10 @@ class Event {
   void synchronize() const { check(cudaEventSynchronize(event_)); }
   bool done() const {
     const auto state = cudaEventQuery(event_);
-    if (state == cudaErrorNotReady) return false;
+    if (state == cudaErrorNotReady) {
+      cudaGetLastError();  // or the next kernel of Thrust takes it for its own
+      return false;
+    }
     check(state);
     return true;
   }

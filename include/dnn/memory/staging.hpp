@@ -22,13 +22,14 @@ namespace dnn::inline DNN_ABI {
 /// The staging memory of one device. The device must be current.
 class StagingPool {
  public:
-  /// Smaller copies the driver stages by itself; larger ones are not worth the memory.
-  static constexpr std::size_t smallest = 64 << 10, largest = 64 << 20;
+  /// Larger copies are not worth the memory.
+  static constexpr std::size_t largest = 64 << 20;
 
   /// Copies to the GPU, in order with the stream. `from` may be overwritten at once.
   void upload(void* to, const void* from, std::size_t bytes, cudaStream_t stream) {
-    if (bytes <= smallest || bytes > largest) {
-      return cu::check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream));
+    if (bytes > largest) {
+      cu::check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream));
+      return cu::check(cudaStreamSynchronize(stream));  // CUDA does not promise that `from` has been read before
     }
     const auto c = detail::size_class(bytes);
     Block block = take(c);
@@ -49,6 +50,7 @@ class StagingPool {
         blocks.pop_front();
       }
     }
+    cudaGetLastError();  // of a block that is in use
   }
 
  private:

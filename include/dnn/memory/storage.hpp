@@ -127,11 +127,12 @@ inline void copy_bytes(void* to, Device to_device, const void* from, Device from
   if (to_device.kind == gpu && from_device.kind == gpu && to_device != from_device) {
     // Ordered after what the target's stream still does with this memory, and before what it does next.
     const auto wait_for = [](Device other, cudaStream_t waiting) {
-      cu::Event event;
-      {
-        const UsingDevice there(other);
-        event.record(cu::current_stream());
-      }
+      const cu::Event event = [&] {
+        const UsingDevice there(other);  // an event belongs to the device whose streams record it
+        cu::Event recorded;
+        recorded.record(cu::current_stream());
+        return recorded;
+      }();
       cu::check(cudaStreamWaitEvent(waiting, event.get(), 0));
     };
     wait_for(to_device, stream);

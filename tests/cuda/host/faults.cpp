@@ -246,6 +246,41 @@ TEST_CASE("addresses that a device cannot follow are reported", "[cuda]") {
 #endif
 }
 
+TEST_CASE("streams and events are good on their device alone", "[cuda]") {
+  cu::Event event;
+  const cu::Stream stream;
+  {
+    const auto device = using_device("cuda:1");
+    CHECK(cudaEventRecord(event.get(), nullptr) == cudaErrorInvalidResourceHandle);
+    Array x({block_size});
+    const auto data = x.data<float>();
+    void* arguments[] = {const_cast<float**>(&data)};
+    CHECK(cudaLaunchKernel(&traps, 1, 1, arguments, 0, stream.get()) == cudaErrorInvalidResourceHandle);
+  }
+  cu::host::forgive();
+  CHECK_NOTHROW(event.record(stream.get()));
+}
+
+TEST_CASE("shared memory that a kernel was not promised is refused", "[cuda]") {
+  const auto device = using_device("cuda:0");
+  Array x({block_size});
+  float* data = x.data<float>();
+  void* arguments[] = {&data};
+  CHECK(cudaLaunchKernel(&traps, 1, 1, arguments, 50 << 10) == cudaErrorInvalidValue);
+  CHECK(cudaFuncSetAttribute(&traps, cudaFuncAttributeMaxDynamicSharedMemorySize, 228 << 10) == cudaErrorInvalidValue);
+  cu::host::forgive();
+  CHECK_THAT(fault_of(&beyond_shared, {1, block_size, 227 << 10}, 0), ContainsSubstring("232448 bytes of shared"));
+}
+
+TEST_CASE("pageable memory is read as late as CUDA may", "[cuda]") {
+  const auto device = using_device("cuda:0");
+  Array x({1});
+  float value = 1;
+  cu::check(cudaMemcpyAsync(x.bytes(), &value, sizeof value, cudaMemcpyHostToDevice));
+  value = 2;
+  CHECK(x.to("cpu").at<float>(0) == 2);
+}
+
 TEST_CASE("a kernel that ends itself is reported", "[cuda]") {
   CHECK_THAT(fault_of(&throws, {1, block_size}), ContainsSubstring("threw an exception: in a kernel"));
   CHECK_THAT(fault_of(&traps, {1, block_size}), ContainsSubstring("__trap"));

@@ -166,6 +166,9 @@ class BlockRunner {
     if (static_bytes_ + bytes > limit) {
       fault(cudaErrorInvalidConfiguration, "more than ", limit, " bytes of static shared memory");
     }
+    if (static_bytes_ + bytes + dynamic_bytes_ > shared_capacity) {
+      fault(cudaErrorInvalidConfiguration, "more than ", shared_capacity, " bytes of shared memory");
+    }
     std::byte* data = static_memory() + static_bytes_;
     std::memset(data, poison, bytes);
     static_bytes_ += (bytes + alignment - 1) / alignment * alignment;

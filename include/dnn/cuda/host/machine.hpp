@@ -79,6 +79,7 @@ struct CUgraphExec_st {
 };
 
 struct CUevent_st {
+  int device = 0;
   dnn::cu::host::Point point = {};
   std::chrono::steady_clock::time_point time = {};
   std::weak_ptr<dnn::cu::host::Capture> capture = {};  ///< that it was recorded in last
@@ -95,6 +96,7 @@ class Machine {
     Arena arena;
     std::shared_ptr<CUstream_st> default_stream;
     std::vector<bool> peers;
+    std::map<void (*)(), std::size_t> dynamic_shared = {};  ///< what kernels may have beyond 48 KB
   };
 
   Machine() {

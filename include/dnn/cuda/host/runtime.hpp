@@ -10,7 +10,6 @@
 #include <string>
 #include <tuple>
 #include <utility>
-#include <vector>
 
 #include "dnn/cuda/host/functions.hpp"
 #include "dnn/cuda/host/machine.hpp"
@@ -25,7 +24,7 @@ cudaError_t api(Body&& body) {
   Call call;
   cudaError_t error = machine().broken() ? machine().broken()->code : body(machine());
   if (error == cudaSuccess && machine().broken()) error = machine().broken()->code;
-  if (error != cudaSuccess && error != cudaErrorNotReady) last_error() = error;
+  if (error != cudaSuccess) last_error() = error;  // cudaErrorNotReady, too
   return error;
 }
 /// The same with a stream.
@@ -70,13 +69,6 @@ inline cudaError_t copy(Machine& m, const std::shared_ptr<CUstream_st>& stream, 
   if (kind != cudaMemcpyDefault && kind != actual) return cudaErrorInvalidMemcpyDirection;
   const bool pageable = (source.on_host() && !source.pinned(m)) || (target.on_host() && !target.pinned(m));
   if (pageable && !m.outside_capture(stream.get())) return cudaErrorStreamCaptureUnsupported;
-  if (source.on_host() && !source.pinned(m)) {
-    // Pageable memory has been read when the call returns.
-    m.submit(stream, [&m, target, values = std::vector<std::byte>(source.address, source.address + bytes)] {
-      if (target.open(m)) std::memcpy(target.address, values.data(), values.size());
-    });
-    return cudaSuccess;
-  }
   const auto point = m.submit(stream, [&m, target, source] {
     if (target.open(m) && source.open(m)) std::memmove(target.address, source.address, source.bytes);
   });
@@ -382,7 +374,7 @@ inline cudaError_t cudaStreamQuery(cudaStream_t stream) {
   });
 }
 inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned int) {
-  *event = new CUevent_st;
+  *event = new CUevent_st{current_device()};
   return cudaSuccess;
 }
 inline cudaError_t cudaEventDestroy(cudaEvent_t event) {
@@ -394,6 +386,7 @@ inline cudaError_t cudaEventDestroy(cudaEvent_t event) {
 }
 inline cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream = nullptr) {
   return api(stream, [&](Machine& m, const StreamHandle& s) {
+    if (event->device != s->device) return cudaErrorInvalidResourceHandle;
     m.run(event->point);
     event->point = {};
     event->capture = s->capture;
@@ -493,11 +486,16 @@ inline cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
 // Kernels
 
 template <class... Parameters>
-cudaError_t cudaFuncSetAttribute(void (*)(Parameters...), cudaFuncAttribute attribute, int value) {
-  return api([&](Machine&) {
-    const bool good = attribute != cudaFuncAttributeMaxDynamicSharedMemorySize ||
-                      (value >= 0 && value <= static_cast<int>(BlockRunner::shared_capacity));
-    return good ? cudaSuccess : cudaErrorInvalidValue;
+auto any_kernel(void (*kernel)(Parameters...)) noexcept {
+  return reinterpret_cast<void (*)()>(kernel);
+}
+template <class... Parameters>
+cudaError_t cudaFuncSetAttribute(void (*kernel)(Parameters...), cudaFuncAttribute attribute, int value) {
+  return api([&](Machine& m) {
+    if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize) return cudaSuccess;
+    if (value < 0 || value > static_cast<int>(BlockRunner::shared_capacity)) return cudaErrorInvalidValue;
+    m.device(current_device()).dynamic_shared[any_kernel(kernel)] = static_cast<std::size_t>(value);
+    return cudaSuccess;
   });
 }
 template <class... Parameters>
@@ -513,8 +511,14 @@ cudaError_t cudaLaunchKernel(void (*kernel)(Parameters...), dim3 grid, dim3 bloc
   return api(stream, [&](Machine& m, const StreamHandle& s) {
     const auto threads = std::uint64_t{block.x} * block.y * block.z;
     if (threads == 0 || threads > 1024 || block.z > 64 || grid.x == 0 || grid.y == 0 || grid.z == 0 ||
-        grid.x > 0x7fffffffu || grid.y > 65535 || grid.z > 65535 || dynamic_shared > BlockRunner::shared_capacity) {
+        grid.x > 0x7fffffffu || grid.y > 65535 || grid.z > 65535) {
       return cudaErrorInvalidConfiguration;
+    }
+    if (s->device != current_device()) return cudaErrorInvalidResourceHandle;
+    if (dynamic_shared > 48 * 1024) {
+      const auto& allowed = m.device(s->device).dynamic_shared;
+      const auto found = allowed.find(any_kernel(kernel));
+      if (found == allowed.end() || dynamic_shared > found->second) return cudaErrorInvalidValue;
     }
     auto values = argument_values<Parameters...>(arguments, std::index_sequence_for<Parameters...>{});
     const int wrong = std::apply([&](const auto&... value) { return first_host_pointer(m, value...); }, values);
