@@ -127,6 +127,10 @@ void beyond_shared(float* out, int i) {
   out[rank()] = 0;
 }
 void follows(float* out, const float* p) { out[rank()] = p[0]; }
+template <class F>
+void follows_member(float* out, F f) {
+  out[rank()] = *f.p;
+}
 void throws(float*) { throw std::runtime_error("in a kernel"); }
 void traps(float*) { __trap(); }
 void recurses(float* out, int depth) {
@@ -238,6 +242,14 @@ TEST_CASE("writes beyond memory are reported", "[cuda]") {
 TEST_CASE("addresses that a device cannot follow are reported", "[cuda]") {
   const float on_host = 1;
   CHECK_THAT(fault_of(&follows, {1, block_size}, &on_host), ContainsSubstring("parameter 1 points to host memory"));
+#if defined(__GNUC__) && !defined(__clang__)
+  struct Functor {
+    bool first;
+    const float* p;
+  };
+  CHECK_THAT(fault_of(&follows_member<Functor>, {1, block_size}, Functor{true, &on_host}),
+             ContainsSubstring("parameter 1 points to host memory"));
+#endif
   const Array elsewhere = ones({4}).to("cuda:1");
   const auto fault = fault_of(&follows, {1, block_size}, elsewhere.data<float>());
   CHECK_THAT(fault, ContainsSubstring("no memory of its device"));

@@ -160,7 +160,7 @@ TEST_CASE("GPU gemm on tensor cores, cut along its depth", "[gpu]") {
 }
 
 TEMPLATE_TEST_CASE("GPU gemm on warpgroups", "[gpu]", Float16, BFloat16) {
-#if defined(DNN_CUDA_ON_HOST)
+#if DNN_EMULATED || defined(DNN_HOPPER)
   const auto device = using_device("cuda:0");
   for (const bool all : {true, false}) check_transposes<TestType>(all ? 70 : 130, all ? 90 : 140, 40, all, true);
   check_transposes<TestType>(128, 128, 200, false, true);

@@ -50,6 +50,7 @@ bool same(const std::vector<T>& a, const std::vector<T>& b, double tolerance = 0
 
 TEMPLATE_TEST_CASE("GPU pooling agrees with the CPU's", "[gpu]", float, double) {
   using T = TestType;
+  const auto host = using_device("cpu");
   const std::int64_t planes = GENERATE(0, 1, 5);
   const Window2D w = GENERATE(from_range(std::begin(windows), std::end(windows)));
   auto x = random_numbers<T>(planes * w.pixels(), 1);
@@ -88,6 +89,7 @@ TEMPLATE_TEST_CASE("GPU pooling agrees with the CPU's", "[gpu]", float, double) 
 
 TEMPLATE_TEST_CASE("GPU im2col and col2im agree with the CPU's", "[gpu]", float, double) {
   using T = TestType;
+  const auto host = using_device("cpu");
   const std::int64_t channels = GENERATE(0, 1, 3), spare = GENERATE(0, 5);
   const Window2D w = GENERATE(from_range(std::begin(windows), std::end(windows)));
   const auto ld = w.places() + spare;

@@ -9,6 +9,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -277,6 +278,14 @@ class Machine {
     const auto* p = static_cast<const std::byte*>(address);
     auto after = pinned_.upper_bound(p);
     return after != pinned_.begin() && p + bytes <= std::prev(after)->first + std::prev(after)->second;
+  }
+
+  /// Whether there is memory at an address.
+  static bool is_mapped(const void* address) noexcept {
+    const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+    unsigned char resident;
+    return ::mincore(reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(address) / page * page), 1, &resident) ==
+           0;
   }
 
   std::recursive_mutex& mutex() noexcept { return mutex_; }
