@@ -11,6 +11,10 @@
 #if DNN_CUDA
 
 #if defined(__CUDACC__)
+#if defined(CUDA_API_PER_THREAD_DEFAULT_STREAM)
+#error "dnn: threads hand each other arrays in the order of CUDA's legacy default stream; compile without \
+--default-stream per-thread"
+#endif
 #include <cuda_runtime.h>
 #else
 #include "dnn/cuda/host/runtime.hpp"

@@ -37,11 +37,11 @@ struct ExpSum {
 
   struct Join {
     DNN_HD ExpSum operator()(const ExpSum& a, const ExpSum& b) const {
+      // Numbers, not references, are chosen: those would keep both operands in memory.
       const bool a_larger = a.largest >= b.largest || a.largest != a.largest;
-      const ExpSum &high = a_larger ? a : b, &low = a_larger ? b : a;
-      ExpSum out = high;
-      if (low.sum != 0) out.sum += low.sum * std::exp(low.largest - high.largest);
-      return out;
+      const T largest = a_larger ? a.largest : b.largest, other = a_larger ? b.largest : a.largest;
+      const T sum = a_larger ? a.sum : b.sum, other_sum = a_larger ? b.sum : a.sum;
+      return {largest, other_sum != 0 ? sum + other_sum * std::exp(other - largest) : sum};
     }
   };
 };
