@@ -2,8 +2,8 @@
 ///
 ///     cu::check(cudaMemsetAsync(p, 0, bytes, cu::current_stream()));
 ///
-/// The namespace is `cu` because CUDA's own libraries have `::cuda`: with `using namespace dnn`, code that nvcc generates
-/// for Thrust's kernels would have two to choose from.
+/// The namespace is `cu` because CUDA's own libraries have `::cuda`: with `using namespace dnn`, code that nvcc
+/// generates for Thrust's kernels would have two to choose from.
 #pragma once
 
 #include "dnn/core/abi.hpp"
@@ -12,7 +12,8 @@
 
 #if defined(__CUDACC__)
 #if defined(CUDA_API_PER_THREAD_DEFAULT_STREAM)
-#error "dnn: threads hand each other arrays in the order of CUDA's legacy default stream; compile without \
+#error \
+    "dnn: threads hand each other arrays in the order of CUDA's legacy default stream; compile without \
 --default-stream per-thread"
 #endif
 #include <cuda_runtime.h>
@@ -37,10 +38,12 @@ inline std::string& last_launch() {
   return name;
 }
 
-/// Errors after which the device does nothing more for this process.
+/// Errors of running kernels, after which the device does nothing more for this process. Between their numbers are
+/// those of calls, such as a launch with too many registers.
 constexpr bool is_sticky(cudaError_t error) noexcept {
-  return error >= cudaErrorIllegalAddress && error <= cudaErrorLaunchFailure &&
-         error != cudaErrorPeerAccessAlreadyEnabled;
+  constexpr int launch_timeout = 702, assertion = 710, hardware_stack_error = 714;
+  return error == cudaErrorIllegalAddress || error == launch_timeout || error == assertion ||
+         (error >= hardware_stack_error && error <= cudaErrorLaunchFailure);
 }
 
 [[noreturn, gnu::cold, gnu::noinline]] inline void throw_error(cudaError_t error, std::string_view what,

@@ -88,13 +88,13 @@ std::tuple<Parameters...> argument_values(void** arguments, std::index_sequence<
 /// Whether an argument is a pointer to host memory, or a struct that holds one. Of structs only where a compiler can
 /// tell members from padding, and not of the large ones, tables of which a part is filled.
 template <class Value>
-bool leads_to_host([[maybe_unused]] const Machine& m, [[maybe_unused]] Value& value) {
+bool leads_to_host([[maybe_unused]] const Machine& m, [[maybe_unused]] Value value) {
   if constexpr (std::is_pointer_v<Value>) {
     return value && m.owner(value) < 0 && !m.is_pinned(value, 1);
   }
 #if defined(__has_builtin)
 #if __has_builtin(__builtin_clear_padding)
-  else if constexpr (std::is_class_v<Value> && sizeof(Value) <= 1024) {
+  else if constexpr (std::is_class_v<Value> && sizeof(Value) >= sizeof(void*) && sizeof(Value) <= 1024) {
     __builtin_clear_padding(&value);
     for (std::size_t at = 0; at + sizeof(void*) <= sizeof(Value); at += alignof(void*)) {
       std::uintptr_t word;
@@ -109,7 +109,7 @@ bool leads_to_host([[maybe_unused]] const Machine& m, [[maybe_unused]] Value& va
 }
 /// The first argument of a kernel that leads to host memory, counted from 0, or -1.
 template <class... Values>
-int first_host_argument(const Machine& m, Values&... values) {
+int first_host_argument(const Machine& m, const Values&... values) {
   int i = 0, found = -1;
   ((found = found < 0 && leads_to_host(m, values) ? i : found, ++i), ...);
   return found;
@@ -536,7 +536,7 @@ cudaError_t cudaLaunchKernel(void (*kernel)(Parameters...), dim3 grid, dim3 bloc
       if (found == allowed.end() || dynamic_shared > found->second) return cudaErrorInvalidValue;
     }
     auto values = argument_values<Parameters...>(arguments, std::index_sequence_for<Parameters...>{});
-    const int wrong = std::apply([&](auto&... value) { return first_host_argument(m, value...); }, values);
+    const int wrong = std::apply([&](const auto&... value) { return first_host_argument(m, value...); }, values);
     m.submit(s, [&m, kernel, values, grid, block, dynamic_shared, wrong, device = s->device,
                  op = std::string(current_op())] {
       const auto body = [&] {

@@ -17,6 +17,9 @@
 
 namespace dnn::inline DNN_ABI::kernels::gpu {
 
+/// At most: a user's formula takes no more registers than that leaves.
+inline constexpr int map_reduce_threads = 512;
+
 template <class T, class Op>
 struct Reduce {
   Op op;
@@ -26,8 +29,9 @@ struct Reduce {
 /// Piece p of the `length` elements of output i: of the operands, or what `from` holds of an earlier launch. The result
 /// goes to `to`, or is finished where that is null.
 template <class T, class Op, std::size_t... I>
-DNN_KERNEL void map_reduce_blocks(Op op, MapReduceArguments a, Number<T>* to, const Number<T>* from,
-                                  std::int64_t length, std::int64_t pieces, std::int64_t piece) {
+DNN_KERNEL void DNN_LAUNCH_BOUNDS(map_reduce_threads)
+    map_reduce_blocks(Op op, MapReduceArguments a, Number<T>* to, const Number<T>* from, std::int64_t length,
+                      std::int64_t pieces, std::int64_t piece) {
   for (std::int64_t at = blockIdx.x; at < a.kept.count * pieces; at += gridDim.x) {
     const std::int64_t i = at / pieces, p = at % pieces;
     const std::int64_t end = (p + 1) * piece < length ? (p + 1) * piece : length;
@@ -46,7 +50,7 @@ DNN_KERNEL void map_reduce_blocks(Op op, MapReduceArguments a, Number<T>* to, co
 template <class T, class Op, std::size_t... I>
 void map_reduce(const Op& op, const MapReduceArguments& a) {
   const auto threads_for = [](std::int64_t length) {
-    return static_cast<int>(std::clamp<std::int64_t>((length + 31) / 32 * 32, 32, 512));
+    return static_cast<int>(std::clamp<std::int64_t>((length + 31) / 32 * 32, 32, map_reduce_threads));
   };
   const auto run = [&](Number<T>* to, const Number<T>* from, std::int64_t length, std::int64_t pieces) {
     const auto blocks = static_cast<unsigned>(std::min<std::int64_t>(a.kept.count * pieces, 1 << 20));
