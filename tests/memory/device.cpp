@@ -10,6 +10,8 @@ TEST_CASE("devices have names", "[memory]") {
   CHECK(to_text(Device{Device::Kind::cuda, 1}) == "cuda:1");
   CHECK_THROWS_WITH(Device::from_name("gpu"), Catch::Matchers::ContainsSubstring("'gpu' is not a device"));
   CHECK_THROWS_AS(Device::from_name(""), DeviceError);
+  CHECK_THROWS_WITH(Device::from_name("cuda:99"),
+                    Catch::Matchers::ContainsSubstring(DNN_CUDA ? "devices" : "only 'cpu'"));
 }
 
 TEST_CASE("the current device lasts for a scope", "[memory]") {

@@ -9,21 +9,33 @@
 #include <string>
 #include <utility>
 
+#include "dnn/core/text.hpp"
 #include "dnn/cuda/runtime.hpp"
 
 namespace dnn::inline DNN_ABI::cu {
 
 inline constexpr int max_devices = 64;
 
-/// 0 where there is no GPU or no driver.
-inline int device_count() noexcept {
-  static const int count = [] {
+namespace detail {
+/// How many there are, and what CUDA said when it was asked.
+inline const std::pair<int, cudaError_t>& counted_devices() noexcept {
+  static const auto counted = [] {
     int n = 0;
-    if (cudaGetDeviceCount(&n) == cudaSuccess) return std::min(n, max_devices);
+    const auto answer = cudaGetDeviceCount(&n);
     cudaGetLastError();
-    return 0;
+    return std::pair(answer == cudaSuccess ? std::min(n, max_devices) : 0, answer);
   }();
-  return count;
+  return counted;
+}
+}  // namespace detail
+
+/// 0 where there is no GPU or no driver for it.
+inline int device_count() noexcept { return detail::counted_devices().first; }
+/// `2 CUDA devices`, or why there are none: the driver may be too old.
+inline std::string devices_text() {
+  const auto& [count, answer] = detail::counted_devices();
+  return answer == cudaSuccess ? concat(count, " CUDA devices")
+                               : concat("no CUDA devices: ", cudaGetErrorString(answer));
 }
 
 inline int current_device() {

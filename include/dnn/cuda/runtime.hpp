@@ -56,6 +56,10 @@ constexpr bool is_sticky(cudaError_t error) noexcept {
     if (!last_launch().empty()) text += concat("; launched last: ", last_launch());
     text += "; in debug mode every launch is waited for and named";
   }
+  constexpr int no_kernel_image = 209, unsupported_ptx = 222;
+  if (error == no_kernel_image || error == unsupported_ptx) {
+    text += "; compile for this GPU: nvcc -arch=native, or CMAKE_CUDA_ARCHITECTURES=native";
+  }
 #if DNN_EMULATED
   if (const auto fault = host::fault_text(); !fault.empty()) text += concat("; emulator: ", fault);
 #endif

@@ -34,8 +34,8 @@ struct Device {
       }
     }
 #if DNN_CUDA
-    if (const int count = cu::device_count(); index >= count) {
-      throw DeviceError("[device] '", name, "': this machine has ", count, " CUDA devices");
+    if (index >= cu::device_count()) {
+      throw DeviceError("[device] '", name, "': this machine has ", cu::devices_text());
     }
     return {Kind::cuda, static_cast<std::int16_t>(index)};
 #else
