@@ -73,6 +73,9 @@ inline int multiprocessor_count() {
   return known.second;
 }
 
+/// Whether the current device has what cuda/mma.hpp asks for: compute capability 8.0. On others its functions are slow.
+inline bool has_tensor_cores() { return attribute(cudaDevAttrComputeCapabilityMajor) >= 8; }
+
 inline std::string device_name(int device) {
   cudaDeviceProp properties;
   check(cudaGetDeviceProperties(&properties, device));

@@ -148,8 +148,14 @@ void gemm_on_host(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, st
 
 }  // namespace detail
 
-/// True where products of float16 and bfloat16 are computed as they are, with sums in float: on GPUs.
-inline bool multiplies_16bit_floats() noexcept { return on_gpu(); }
+/// True where products of float16 and bfloat16 are computed as they are, with sums in float: on tensor cores.
+inline bool multiplies_16bit_floats() {
+#if DNN_CUDA
+  return on_gpu() && cu::has_tensor_cores();
+#else
+  return false;
+#endif
+}
 
 /// Calls `body(std::type_identity<T>{})` with a type that products take here, otherwise throws DTypeError naming `op`.
 template <class Body>

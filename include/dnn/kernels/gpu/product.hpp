@@ -491,7 +491,7 @@ void multiply(std::string_view name, const A& a, const B& b, const Out& out, std
   } else {
     // Small tiles where large ones would leave half of the GPU idle.
     const auto large_tiles = (m + 127) / 128 * ((n + 127) / 128) * batch.size();
-    if (config().allow_tf32) {
+    if (config().allow_tf32 && cu::has_tensor_cores()) {
       detail::launch_product<TensorEngine<T>>(name, "tensor cores (TF32)", a, b, out, s);
     } else if (large_tiles >= cu::multiprocessor_count()) {
       detail::launch_product<CoreEngine<T, 128>>(name, "float32", a, b, out, s);
