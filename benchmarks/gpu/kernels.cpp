@@ -1,8 +1,11 @@
 // The GPU's kernels against what the GPU can do: copies, multiply-adds of its cores and of its tensor cores, and cuBLAS
 // and CUB where they are there (DNN_BENCH_CUBLAS, DNN_BENCH_CUB).
+//
+//     kernels roofs|gemm|conv|memory [--smoke]
 #include <cmath>
 #include <functional>
-#include <stdexcept>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "dnn/cuda/mma.hpp"
@@ -10,11 +13,11 @@
 #include "measure.hpp"
 
 #if defined(DNN_BENCH_CUBLAS)
-#include <cublas_v2.h>
+void cublas_product(int dtype, bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k,
+                    const void* a, const void* b, void* c, bool tf32);  // cublas.cpp
 #endif
 #if defined(DNN_BENCH_CUB)
-void cub_sum(void* scratch, std::size_t& scratch_bytes, const float* x, float* sum, std::int64_t n,
-             cudaStream_t stream);  // cub.cpp
+#include <cub/device/device_reduce.cuh>
 #endif
 
 using namespace dnn;
@@ -120,29 +123,6 @@ double product_error(const Sizes& s, const Operand& a, const Operand& b, const A
   return worst;
 }
 
-#if defined(DNN_BENCH_CUBLAS)
-/// Row-major products of cuBLAS, which is column-major: C^T = B^T A^T.
-struct Cublas {
-  cublasHandle_t handle;
-  Cublas() { cublasCreate(&handle); }
-  ~Cublas() { cublasDestroy(handle); }
-
-  void multiply(const Sizes& s, const Array& a, const Array& b, Array& c, bool tf32) const {
-    const auto type = [](DType dtype) {
-      return dtype == DType::float32 ? CUDA_R_32F : dtype == DType::float16 ? CUDA_R_16F : CUDA_R_16BF;
-    };
-    const float one = 1, zero = 0;
-    const auto size = [](std::int64_t n) { return static_cast<int>(n); };
-    const auto status =
-        cublasGemmEx(handle, s.trans_b ? CUBLAS_OP_T : CUBLAS_OP_N, s.trans_a ? CUBLAS_OP_T : CUBLAS_OP_N, size(s.n),
-                     size(s.m), size(s.k), &one, b.bytes(), type(b.dtype()), size(s.trans_b ? s.k : s.n), a.bytes(),
-                     type(a.dtype()), size(s.trans_a ? s.m : s.k), &zero, c.bytes(), type(c.dtype()), size(s.n),
-                     tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT);
-    if (status != CUBLAS_STATUS_SUCCESS) throw std::runtime_error("cublasGemmEx fails");
-  }
-};
-#endif
-
 template <class T>
 void product(const std::string& name, const Sizes& s, const Rounding& rounding) {
   const Operand a({s.trans_a ? s.k : s.m, s.trans_a ? s.m : s.k}, dtype_of<T>());
@@ -159,9 +139,10 @@ void product(const std::string& name, const Sizes& s, const Rounding& rounding) 
   const double error = product_error(s, a, b, c, rounding);
   report("dnn", full, milliseconds(run), work, "FLOP", error);
 #if defined(DNN_BENCH_CUBLAS)
-  const Cublas cublas;
-  const bool tf32 = config().allow_tf32;
-  const auto other = [&] { cublas.multiply(s, a.device, b.device, c, tf32); };
+  const auto other = [&] {
+    cublas_product(static_cast<int>(c.dtype()), s.trans_a, s.trans_b, s.m, s.n, s.k, a.device.bytes(), b.device.bytes(),
+                   c.bytes(), config().allow_tf32);
+  };
   other();
   const double other_error = product_error(s, a, b, c, rounding);
   report("cuBLAS", full, milliseconds(other), work, "FLOP", other_error);
@@ -254,32 +235,66 @@ void convolutions() {
 
 // ---- What memory bounds ----
 
+struct Inputs {
+  Array x, y, gamma, beta;
+
+  /// The first rows.
+  Inputs head(std::int64_t rows) const { return {x.slice(0, rows), y.slice(0, rows), gamma, beta}; }
+  /// The same on the CPU, in float64.
+  Inputs on_host() const {
+    const auto wide = [](const Array& a) { return a.to("cpu").to(float64); };
+    return {wide(x), wide(y), wide(gamma), wide(beta)};
+  }
+};
+
+/// The largest deviation from the CPU's result in float64, in units of the rounding that a sum of `terms` may show.
+template <class Work>
+double deviation(const Inputs& in, double terms, const Work& work) {
+  const Array actual = Variable(work(in)).array().to("cpu").to(float64);
+  const auto host = using_device("cpu");
+  const Array expected = Variable(work(in.on_host())).array();
+  double worst = 0;
+  for (std::int64_t i = 0; i < expected.size(); ++i) {
+    const double e = expected.data<double>()[i], allowed = 0x1p-24 * (16 * std::abs(e) + 16 + terms);
+    worst = std::max(worst, std::abs(actual.data<double>()[i] - e) / allowed);
+  }
+  return worst;
+}
+
 void memory_bound() {
   const auto no_graph = no_backprop_mode();
-  const std::int64_t rows = measure::smoke ? 8 : 65536, columns = 1024;
-  const Array x = random::uniform({rows, columns}, -1, 1), y = random::uniform({rows, columns}, -1, 1);
-  const double bytes = static_cast<double>(x.nbytes());
-  const auto time = [&](const std::string& name, double arrays, auto work) {
-    report("dnn", name, milliseconds(work), arrays * bytes, "B");
+  const std::int64_t rows = measure::smoke ? 16 : 65536, columns = 1024, checked = rows / 16;
+  const Inputs in{random::uniform({rows, columns}, -1, 1), random::uniform({rows, columns}, -1, 1),
+                  random::uniform({columns}, -1, 1), random::uniform({columns}, -1, 1)};
+  const double bytes = static_cast<double>(in.x.nbytes());
+  const auto time = [&](const std::string& name, double arrays, std::int64_t terms, auto work) {
+    const double error = deviation(in.head(checked), static_cast<double>(terms), work);
+    report("dnn", name, milliseconds([&] { work(in); }), arrays * bytes, "B", error);
   };
-  time("relu", 2, [&] { relu(x); });
-  time("tanh", 2, [&] { tanh(x); });
-  time("x * y + x", 5, [&] { Variable(x) * y + x; });
-  time("softmax", 2, [&] { softmax(x); });
-  time("log_softmax", 2, [&] { log_softmax(x); });
-  time("sum", 1, [&] { sum(x); });
-  time("sum of rows", 1, [&] { sum(x, 1); });
-  time("sum of columns", 1, [&] { sum(x, 0); });
-  const Array gamma = ones({columns}), beta = zeros({columns});
-  time("layer_normalization", 2, [&] { layer_normalization(x, gamma, beta); });
-  time("batch_normalization", 3, [&] { batch_normalization(x, gamma, beta); });
-  const Array images = x.reshape({rows * columns / 4096, 1, 64, 64});
-  time("max_pooling_2d 2x2", 1.5, [&] { max_pooling_2d(images, 2); });
+  time("relu", 2, 0, [](const Inputs& a) { return relu(a.x); });
+  time("tanh", 2, 0, [](const Inputs& a) { return tanh(a.x); });
+  time("x * y + x", 5, 0, [](const Inputs& a) { return Variable(a.x) * a.y + a.x; });
+  time("softmax", 2, 0, [](const Inputs& a) { return softmax(a.x); });
+  time("log_softmax", 2, 0, [](const Inputs& a) { return log_softmax(a.x); });
+  time("sum", 1, checked * columns, [](const Inputs& a) { return sum(a.x); });
+  time("sum of rows", 1, columns, [](const Inputs& a) { return sum(a.x, 1); });
+  time("sum of columns", 1, checked, [](const Inputs& a) { return sum(a.x, 0); });
+  time("argmax", 1, 0, [](const Inputs& a) { return argmax(a.x).to(float64); });
+  time("layer_normalization", 2, 64, [](const Inputs& a) { return layer_normalization(a.x, a.gamma, a.beta); });
+  time("batch_normalization", 3, 64, [](const Inputs& a) { return batch_normalization(a.x, a.gamma, a.beta); });
+  time("max_pooling_2d 2x2", 1.25, 0, [](const Inputs& a) { return max_pooling_2d(a.x.reshape({-1, 1, 32, 32}), 2); });
+  // A step reads parameter, gradient and two moments, and writes all but the gradient.
+  links::Parameter parameter(in.x.copy());
+  optimizers::Adam adam;
+  adam.setup(parameter);
+  parameter.W.set_grad(in.y);
+  report("dnn", "Adam", milliseconds([&] { adam.update(); }), 7 * bytes, "B");
 #if defined(DNN_BENCH_CUB)
   std::size_t scratch_bytes = 0;
   Array total = zeros({1});
   const auto run = [&](void* scratch) {
-    cub_sum(scratch, scratch_bytes, x.data<float>(), total.data<float>(), x.size(), cu::current_stream());
+    cu::check(cub::DeviceReduce::Sum(scratch, scratch_bytes, in.x.data<float>(), total.data<float>(), in.x.size(),
+                                     cu::current_stream()));
   };
   run(nullptr);
   Array scratch({static_cast<std::int64_t>(scratch_bytes)}, uint8);
@@ -290,18 +305,6 @@ void memory_bound() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  measure::smoke = argc > 1 && std::string_view(argv[1]) == "--smoke";
-  const auto device = using_device("cuda:0");
-  const std::pair<const char*, void (*)()> parts[] = {
-      {"roofs", roofs}, {"gemm", products}, {"conv", convolutions}, {"memory bound", memory_bound}};
-  int failed = 0;
-  for (const auto& [name, part] : parts) {
-    try {
-      part();
-    } catch (const std::exception& error) {
-      measure::skipped("dnn", name, error.what());
-      ++failed;
-    }
-  }
-  return failed == 0 ? 0 : 1;
+  return measure::run_part(argc, argv,
+                           {{"roofs", roofs}, {"gemm", products}, {"conv", convolutions}, {"memory", memory_bound}});
 }

@@ -2,9 +2,12 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
+#include <exception>
+#include <initializer_list>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <dnn/dnn.hpp>
@@ -45,7 +48,7 @@ inline void report(const std::string& program, const std::string& name, double m
                    double error = -1) {
   std::printf(
       "{\"program\": \"%s\", \"name\": \"%s\", \"ms\": %.6g, \"rate\": %.6g, \"unit\": \"%s/s\", \"error\": %.3g}\n",
-      program.c_str(), name.c_str(), ms, amount / (ms * 1e-3), unit, std::isnan(error) ? 1e30 : error);
+      program.c_str(), name.c_str(), ms, amount / (std::max(ms, 1e-6) * 1e-3), unit, error < 1e30 ? error : 1e30);
   std::fflush(stdout);
 }
 inline void skipped(const std::string& program, const std::string& name, const std::string& reason) {
@@ -54,6 +57,26 @@ inline void skipped(const std::string& program, const std::string& name, const s
   std::printf("{\"program\": \"%s\", \"name\": \"%s\", \"skipped\": \"%s\"}\n", program.c_str(), name.c_str(),
               text.c_str());
   std::fflush(stdout);
+}
+
+/// main() of a program of parts: runs the one that the first argument names, on cuda:0.
+inline int run_part(int argc, char** argv, std::initializer_list<std::pair<const char*, void (*)()>> parts) {
+  smoke = argc > 2 && std::string_view(argv[2]) == "--smoke";
+  for (const auto& [name, part] : parts) {
+    if (argc < 2 || std::string_view(argv[1]) != name) continue;
+    try {
+      const auto device = using_device("cuda:0");
+      part();
+      return 0;
+    } catch (const std::exception& error) {
+      skipped("dnn", name, error.what());
+      return 1;
+    }
+  }
+  std::fprintf(stderr, "usage: %s PART [--smoke]; parts:", argv[0]);
+  for (const auto& part : parts) std::fprintf(stderr, " %s", part.first);
+  std::fputc('\n', stderr);
+  return 2;
 }
 
 }  // namespace measure

@@ -24,12 +24,18 @@ def milliseconds(work):
     return statistics.median(time(repeats) for _ in range(5))
 
 
+def skipped(program, name, error):
+    reason = (str(error) or type(error).__name__).splitlines()[0]
+    print(json.dumps({"program": program, "name": name, "skipped": reason}), flush=True)
+
+
 def report(program, name, work, amount, unit):
     try:
         ms = milliseconds(work)
-        result = {"program": program, "name": name, "ms": ms, "rate": amount / (ms * 1e-3), "unit": unit + "/s"}
     except Exception as error:  # what cannot be measured is reported, and the rest goes on
-        result = {"program": program, "name": name, "skipped": str(error).splitlines()[0]}
+        skipped(program, name, error)
+        return
+    result = {"program": program, "name": name, "ms": ms, "rate": amount / (ms * 1e-3), "unit": unit + "/s"}
     print(json.dumps(result), flush=True)
 
 
@@ -91,7 +97,7 @@ def memory_bound():
     x, y = uniform(65536, 1024), uniform(65536, 1024)
     size = x.numel() * 4
     gamma, beta = torch.ones(1024, device="cuda"), torch.zeros(1024, device="cuda")
-    images = x.view(-1, 1, 64, 64)
+    images = x.view(-1, 1, 32, 32)
     for name, arrays, work in [
         ("relu", 2, lambda: torch.relu(x)),
         ("tanh", 2, lambda: torch.tanh(x)),
@@ -101,11 +107,16 @@ def memory_bound():
         ("sum", 1, lambda: x.sum()),
         ("sum of rows", 1, lambda: x.sum(1)),
         ("sum of columns", 1, lambda: x.sum(0)),
+        ("argmax", 1, lambda: torch.argmax(x)),
         ("layer_normalization", 2, lambda: F.layer_norm(x, (1024,), gamma, beta)),
         ("batch_normalization", 3, lambda: F.batch_norm(x, None, None, gamma, beta, training=True)),
-        ("max_pooling_2d 2x2", 1.5, lambda: F.max_pool2d(images, 2)),
+        ("max_pooling_2d 2x2", 1.25, lambda: F.max_pool2d(images, 2)),
     ]:
         report("PyTorch", name, work, arrays * size, "B")
+    parameter = nn.Parameter(x.clone())
+    parameter.grad = y
+    adam = torch.optim.Adam([parameter], fused=True)
+    report("PyTorch", "Adam", adam.step, 7 * size, "B")
 
 
 def steps():
@@ -148,7 +159,7 @@ def steps():
             replay = graphed(make().cuda(), x, t)
             report("PyTorch, graph", name, replay, 1, "steps")
         except Exception as error:
-            print(json.dumps({"program": "PyTorch, graph", "name": name, "skipped": str(error).splitlines()[0]}))
+            skipped("PyTorch, graph", name, error)
 
 
 def main():
@@ -158,7 +169,7 @@ def main():
         try:
             part()
         except Exception as error:
-            print(json.dumps({"program": "PyTorch", "name": part.__name__, "skipped": str(error).splitlines()[0]}), flush=True)
+            skipped("PyTorch", part.__name__, error)
 
 
 if __name__ == "__main__":

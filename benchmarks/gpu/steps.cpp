@@ -1,4 +1,6 @@
-// Training steps of an MLP and a CNN, as PyTorch takes them in steps.py.
+// Training steps of an MLP and a CNN, as PyTorch takes them in pytorch_.py.
+//
+//     steps MLP|CNN [--smoke]
 #include "../models.hpp"
 #include "dnn/cuda/graph.hpp"
 #include "measure.hpp"
@@ -29,22 +31,17 @@ void train(const std::string& name, Model model, const Shape& shape) {
   }
 }
 
+std::int64_t batch() { return measure::smoke ? 4 : 100; }
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  measure::smoke = argc > 1 && std::string_view(argv[1]) == "--smoke";
-  const auto device = using_device("cuda:0");
-  const std::int64_t batch = measure::smoke ? 4 : 100;
-  int failed = 0;
-  const auto part = [&](const std::string& name, auto work) {
-    try {
-      work();
-    } catch (const std::exception& error) {
-      measure::skipped("dnn", name, error.what());
-      ++failed;
-    }
-  };
-  part("MLP step", [&] { train("MLP step", models::MLP{}, {batch, 784}); });
-  part("CNN step", [&] { train("CNN step", models::CNN{}, {batch, 1, 28, 28}); });
-  return failed == 0 ? 0 : 1;
+  return measure::run_part(argc, argv,
+                           {{"MLP",
+                             [] {
+                               train("MLP step", models::MLP{}, {batch(), 784});
+                             }},
+                            {"CNN", [] {
+                               train("CNN step", models::CNN{}, {batch(), 1, 28, 28});
+                             }}});
 }
