@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "catch.hpp"
@@ -99,6 +100,10 @@ TEST_CASE("fields may be optional, owned elsewhere, or many", "[link]") {
     std::array<links::Linear, 1> fixed{links::Linear(1, 1)};
     std::map<std::string, links::Linear> by_name{{"x", links::Linear(1, 1)}};
     std::vector<std::unique_ptr<Inner>> owned{};
+    std::tuple<links::Linear, int> tuple{links::Linear(1, 1), 2};
+    struct {
+      int n = 1;
+    } settings{};
     std::string text = "not a link";
     std::vector<std::string> texts{"a"};
     std::function<void()> function{};
@@ -110,7 +115,45 @@ TEST_CASE("fields may be optional, owned elsewhere, or many", "[link]") {
   CHECK(
       names(model.namedparams()) ==
       "/by_name/x/W /by_name/x/b /fixed/0/W /fixed/0/b /many/0/W /many/0/b /many/1/W /many/1/b /owned/0/w /owned/0/a/W "
-      "/owned/0/z/W /owned/0/z/b /present/W /present/b /shared/W /shared/b ");
+      "/owned/0/z/W /owned/0/z/b /present/W /present/b /shared/W /shared/b /tuple/0/W /tuple/0/b ");
+}
+
+namespace {
+struct Base : Chain<Base> {
+  links::Linear l1{1, 1};
+};
+struct Renamed : Base {};
+struct Extended : Base {
+  links::Linear l2{1, 1};
+};
+struct Listed : Base {
+  links::Linear l2{1, 1};
+  void serialize(Serializer& s) {
+    Base::serialize(s);
+    s("l2", l2);
+  }
+};
+struct Pair {
+  int n;
+  links::Linear l;
+};
+struct Numbers {
+  int n;
+  Array mean;
+};
+template <class T>
+concept Hides = hides_fields(static_cast<T*>(nullptr));
+}  // namespace
+
+TEST_CASE("fields that a list of links would miss are found", "[link]") {
+  STATIC_REQUIRE(Hides<Extended>);
+  STATIC_REQUIRE_FALSE(Hides<Base>);
+  STATIC_REQUIRE_FALSE(Hides<Renamed>);
+  STATIC_REQUIRE_FALSE(Hides<Listed>);
+  Listed listed;
+  CHECK(dnn::detail::namedparams(listed).size() == 4);
+  STATIC_REQUIRE(dnn::detail::StructOfLinks<Pair>);
+  STATIC_REQUIRE_FALSE(dnn::detail::StructOfLinks<Numbers>);
 }
 
 TEST_CASE("copies have parameters of their own in the mode asked for", "[link]") {

@@ -58,6 +58,11 @@ class Serializer {
   /// Visits an object under the current path: for containers that know their elements only by a base class.
   template <Serializable T>
   DNN_NO_DEVIRTUALIZE void object(T& value) {
+    if constexpr (requires { hides_fields(static_cast<T*>(nullptr)); }) {
+      static_assert(!hides_fields(static_cast<T*>(nullptr)),
+                    "derived from a Chain, which does not see the fields that are added: make the base a member, or "
+                    "write `void serialize(Serializer& s)` for all fields");
+    }
     on_object(id_of(value));
     value.serialize(*this);
   }

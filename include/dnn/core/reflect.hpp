@@ -55,7 +55,9 @@ constexpr std::size_t count_fields() {
 /// Calls f(field...) with references to the N fields of `object`.
 template <std::size_t N, class T, class F>
 constexpr decltype(auto) with_fields(T& object, F&& f) {
-  static_assert(N <= max_fields, "too many fields: write serialize(Serializer&) yourself, as links::Linear does");
+  static_assert(
+      N <= max_fields,
+      "too many fields, or a reference among them: write serialize(Serializer&) yourself, as links::Linear does");
   if constexpr (N == 0) {
     return f();
   }
@@ -155,6 +157,7 @@ template <bool HasBase = false, class T, class F>
 constexpr void for_each_field(T& object, F&& f) {
   using Aggregate = std::remove_const_t<T>;
   constexpr std::size_t n = detail::count_fields<Aggregate, HasBase>();
+  static_assert(n > 0 || std::is_empty_v<Aggregate>, "C arrays and references have no place here: use std::array");
   if constexpr (n > 0) {
     constexpr auto names = detail::field_names<Aggregate, n>(std::make_index_sequence<n>{});
     detail::with_fields<n>(object, [&](auto&... fields) {

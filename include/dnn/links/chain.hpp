@@ -9,15 +9,19 @@
 ///     MLP model{.n_units = 100};
 ///
 /// The parameters are then `/l1/W`, `/l1/b`, ... Fields that take part: Parameter, Array (saved, not trained), links,
-/// and optionals, pointers, vectors, std::arrays and maps (by string) of these; elements are children by index or key.
-/// An empty optional or pointer is no child. Everything else (numbers, functions) is left alone; state of such types
-/// that has to be saved needs a `serialize(Serializer&)` of one's own, which is all that a link is asked for.
+/// and optionals, pointers, vectors, std::arrays, tuples and maps (by string) of these; elements are children by index
+/// or key. An empty optional or pointer is no child. Everything else (numbers, functions) is left alone; state of such
+/// types that has to be saved needs a `serialize(Serializer&)` of one's own, which is all that a link is asked for.
+///
+/// What the list would miss does not compile: links in a struct that is no Chain itself, fields that a class derived
+/// from a Chain adds, C arrays, references.
 #pragma once
 
 #include <concepts>
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <type_traits>
 
 #include "dnn/core/reflect.hpp"
@@ -41,6 +45,23 @@ concept Container = requires(T& c) {
   c.begin() != c.end();
 };
 
+/// Stands for a link where a struct is initialised.
+struct AnyLink {
+  template <class T>
+    requires(Serializable<T> || std::same_as<T, Parameter>)
+  operator T&&() const noexcept;
+};
+/// Whether one of a struct's first fields is a link.
+template <class T>
+concept StructOfLinks = std::is_class_v<T> && std::is_aggregate_v<T> &&(
+    requires { T{AnyLink{}}; } ||
+    requires {
+      T{Anything{}, AnyLink{}};
+    } ||
+    requires {
+      T{Anything{}, Anything{}, AnyLink{}};
+    });
+
 /// Visits a field of a chain if it is, or holds, something that takes part.
 template <class T>
 void visit_field(Serializer& s, std::string_view name, T& field) {
@@ -62,6 +83,16 @@ void visit_field(Serializer& s, std::string_view name, T& field) {
     if constexpr (std::is_class_v<typename T::value_type> && !std::is_const_v<T>) {
       for (auto& element : field) visit_field(s, concat(name, "/", index++), element);
     }
+  } else if constexpr (requires { std::tuple_size<T>::value; }) {
+    std::apply(
+        [&](auto&... element) {
+          std::size_t index = 0;
+          (visit_field(s, concat(name, "/", index++), element), ...);
+        },
+        field);
+  } else {
+    static_assert(!StructOfLinks<T>,
+                  "a struct of links within a Chain has to be a Chain itself to be trained and saved");
   }
 }
 
@@ -76,6 +107,15 @@ class Chain : public Link<D> {
                   "functions. Write `void serialize(Serializer& s)` yourself, as links::Linear does.");
     for_each_field<true>(static_cast<D&>(*this),
                          [&](std::string_view name, auto& field) { detail::visit_field(s, name, field); });
+  }
+
+  /// Whether T, a class derived from D, has fields that this `serialize` does not see.
+  template <std::derived_from<D> T>
+  friend constexpr bool hides_fields(const T*) {
+    if constexpr (requires { requires std::same_as<decltype(&T::serialize), void (Chain::*)(Serializer&)>; }) {
+      return sizeof(T) != sizeof(D);
+    }
+    return false;
   }
 };
 
