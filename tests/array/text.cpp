@@ -1,9 +1,11 @@
 #include "dnn/array/text.hpp"
 
 #include <limits>
+#include <sstream>
 
 #include "catch.hpp"
 #include "dnn/array/factories.hpp"
+#include "dnn/autograd/parameter.hpp"
 
 using namespace dnn;
 
@@ -362,4 +364,11 @@ TEST_CASE("what NumPy does not have prints likewise", "[array]") {
   CHECK(str(Array{}) == "None");
   CHECK(str(arange(12).reshape({3, 4})[1]) == "[4 5 6 7]");
   CHECK(str(array({1.23456789, 2.0}), {.precision = 3}) == "[1.235 2.   ]");
+}
+
+TEST_CASE("arrays, variables, shapes and dtypes go into streams", "[text]") {
+  std::ostringstream out;
+  const Array a = array({{1.f, 2.5f}, {3.f, 4.f}});
+  out << a << ' ' << Variable(a) << ' ' << a.shape() << ' ' << a.dtype() << ' ' << Parameter(a).shape();
+  CHECK(out.str() == str(a) + ' ' + str(a) + " (2, 2) float32 (2, 2)");
 }

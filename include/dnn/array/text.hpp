@@ -4,12 +4,15 @@
 ///                [3.  4. ]]
 ///     repr(a)   array([[1. , 2.5],
 ///                      [3. , 4. ]], dtype=float32)
+///
+/// `std::cout << a` prints str(a), of a Variable that of its array.
 #pragma once
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
+#include <iosfwd>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -291,6 +294,11 @@ inline std::string repr(const Array& array, const PrintOptions& options = {}) {
   const auto line = out.size() - (out.rfind('\n') + 1);  // rfind of nothing: npos + 1 is 0
   const bool wraps = line + suffix.size() + 1 > options.linewidth;
   return out + "," + (wraps ? concat("\n", std::string(prefix.size(), ' ')) : " ") + suffix;
+}
+
+template <class Traits>
+std::basic_ostream<char, Traits>& operator<<(std::basic_ostream<char, Traits>& out, const Array& array) {
+  return out << str(array);
 }
 
 }  // namespace dnn::inline DNN_ABI

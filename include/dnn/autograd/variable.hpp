@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <iosfwd>
 #include <span>
 #include <string>
 #include <string_view>
@@ -144,6 +145,12 @@ class Variable {
 
   Ref<detail::VariableBody> body_;
 };
+
+/// The data alone, as array/text.hpp prints it.
+template <class Traits>
+std::basic_ostream<char, Traits>& operator<<(std::basic_ostream<char, Traits>& out, const Variable& x) {
+  return out << x.array();
+}
 
 /// A variable's place in the graph. Survives its data.
 class VariableNode final : public RefCounted, public Pooled {

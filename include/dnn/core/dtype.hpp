@@ -4,6 +4,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <iosfwd>
 #include <limits>
 #include <string>
 #include <string_view>
@@ -35,6 +36,10 @@ constexpr std::string_view name_of(DType dtype) noexcept {
   return names[static_cast<std::size_t>(dtype)];
 }
 inline std::string to_text(DType dtype) { return std::string(name_of(dtype)); }
+template <class Traits>
+std::basic_ostream<char, Traits>& operator<<(std::basic_ostream<char, Traits>& out, DType dtype) {
+  return out << name_of(dtype);
+}
 
 constexpr bool is_float(DType dtype) noexcept { return dtype <= DType::bfloat16; }
 /// float16 and bfloat16: computed around float, block by block.

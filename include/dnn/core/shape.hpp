@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <initializer_list>
+#include <iosfwd>
 #include <span>
 #include <string>
 
@@ -106,6 +107,10 @@ class Shape {
     return out + (ndim_ == 1 ? ",)" : ")");
   }
   friend std::string to_text(const Shape& shape) { return shape.text(); }
+  template <class Traits>
+  friend std::basic_ostream<char, Traits>& operator<<(std::basic_ostream<char, Traits>& out, const Shape& shape) {
+    return out << shape.text();
+  }
 
   std::array<std::int64_t, max_ndim> sizes_{};
   int ndim_ = 0;
