@@ -133,16 +133,19 @@ inline const void* one_of(DType compute) noexcept {
 #pragma GCC diagnostic ignored "-Wignored-attributes"
 
 /// Applies a function of Eigen's packets. (An Eigen::Array would do the same, for 70 ms of compile time a function.)
-template <class T, class F>
-Pack<T> through_eigen(Pack<T> x, F f) noexcept {
+template <class T, class F, class... Others>
+Pack<T> through_eigen(Pack<T> x, F f, const Others&... others) noexcept {
   using Packet = typename Eigen::internal::packet_traits<T>::type;
-  constexpr int size = Eigen::internal::unpacket_traits<Packet>::size;
-  T lanes[Pack<T>::width];
-  x.store(lanes);
-  for (int i = 0; i < Pack<T>::width; i += size) {
-    Eigen::internal::pstoreu(lanes + i, f(Eigen::internal::ploadu<Packet>(lanes + i)));
+  const auto part = [](const Pack<T>& pack, std::size_t at) {
+    Packet packet;
+    std::memcpy(&packet, reinterpret_cast<const std::byte*>(&pack) + at, sizeof packet);
+    return packet;
+  };
+  for (std::size_t at = 0; at < sizeof x; at += sizeof(Packet)) {
+    const Packet result = f(part(x, at), part(others, at)...);
+    std::memcpy(reinterpret_cast<std::byte*>(&x) + at, &result, sizeof result);
   }
-  return Pack<T>::load(lanes);
+  return x;
 }
 #pragma GCC diagnostic pop
 
@@ -179,17 +182,53 @@ DNN_PACK_FUNCTION(sin, sin, HasSin)
 DNN_PACK_FUNCTION(cos, cos, HasCos)
 #undef DNN_PACK_FUNCTION
 
-/// 0 where the result is smaller than a normal number: Eigen's version never gets below that, exp(-inf) included.
+namespace detail {
+/// NaN stays NaN. Comparisons with constants would not become the processor's minimum and maximum.
 template <class T>
-Pack<T> exp(Pack<T> x) noexcept {
-  constexpr double smallest = sizeof(T) == 4 ? -87.3 : -708.3;
-  if constexpr (sizeof(T) == 4 && simd_bytes == 64) {
-    // With AVX-512 it overflows at 88.38 already, instead of 88.72.
-    const auto large = x > 88;
-    return where(x < Pack<T>(smallest), 0,
-                 detail::eigen_exp(where(large, x - 1, x)) * where(large, 2.718281828459045, 1));
+Pack<T> clamp(Pack<T> x, T low, T high) noexcept {
+  return through_eigen(x, [=](const auto& p) {
+    using Packet = std::decay_t<decltype(p)>;
+    using Eigen::internal::pset1;
+    return Eigen::internal::pmax(Eigen::internal::pmin(p, pset1<Packet>(high)), pset1<Packet>(low));
+  });
+}
+
+/// x * 2^n for whole n between -254 and 254, rounded once.
+inline Pack<float> scale_by_power(Pack<float> x, Pack<float> n) noexcept {
+#if defined(__AVX512F__)
+  return Pack<float>(Pack<float>::Vector(_mm512_scalef_ps(x.v, n.v)));
+#else
+  using Integers = Mask<float>::Vector;
+  const auto whole = __builtin_convertvector(n.v, Integers), half = whole >> 1;
+  const Integers bits[] = {(half + 127) << 23, (whole - half + 127) << 23};
+  Pack<float> powers[2];
+  std::memcpy(powers, bits, sizeof bits);
+  return x * powers[0] * powers[1];
+#endif
+}
+}  // namespace detail
+
+/// Floats: exp(x) = 2^n exp(r) with the whole number n nearest to x / log 2 and the polynomial of Cephes for exp(r),
+/// within one unit of the last place. Doubles: 0 where the result is smaller than a normal number, since Eigen's
+/// version never gets below that, exp(-inf) included. Always inlined: the constants then stay in registers.
+template <class T>
+[[gnu::always_inline]] inline Pack<T> exp(Pack<T> x) noexcept {
+  if constexpr (sizeof(T) == 4) {
+    using Vector = typename Pack<T>::Vector;
+    constexpr float to_whole = 0x1.8p23f;  // a sum with this has no fraction
+    const Vector v = detail::clamp(x, -105.0f, 89.0f).v;
+    const Vector n = (v * std::numbers::log2e_v<float> + to_whole) - to_whole;
+    const Vector r = (v - n * 0.693359375f) + n * 2.12194440e-4f;
+    Vector p = r * 1.9875691500e-4f + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * (r * r) + r + 1.0f;
+    return detail::scale_by_power(Pack<T>(p), Pack<T>(n));
+  } else {
+    return where(x < -708.3, 0, detail::eigen_exp(x));
   }
-  return where(x < Pack<T>(smallest), 0, detail::eigen_exp(x));
 }
 
 /// Eigen's version goes through exp, and overflows where that does.
@@ -233,15 +272,20 @@ Pack<T> tanh(Pack<T> x) noexcept {
   return where(x == x, detail::eigen_tanh(x), x);
 }
 
-/// The larger of two; NaN if either is NaN.
+/// The larger of two; NaN if either is NaN. (The processor has an instruction for all but a NaN in a; written as
+/// comparisons alone, GCC does not find it.)
 template <class T>
 Pack<T> maximum(Pack<T> a, std::type_identity_t<Pack<T>> b) noexcept {
-  return where((a > b) | (a != a), a, b);
+  return where(a != a, a,
+               detail::through_eigen(
+                   b, [](const auto& p, const auto& q) { return Eigen::internal::pmax(p, q); }, a));
 }
 /// The smaller of two; NaN if either is NaN.
 template <class T>
 Pack<T> minimum(Pack<T> a, std::type_identity_t<Pack<T>> b) noexcept {
-  return where((a < b) | (a != a), a, b);
+  return where(a != a, a,
+               detail::through_eigen(
+                   b, [](const auto& p, const auto& q) { return Eigen::internal::pmin(p, q); }, a));
 }
 
 /// Lane by lane through the standard library: rare functions, and those whose edge cases must be exact.

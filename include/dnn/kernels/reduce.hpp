@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #include "dnn/kernels/parallel_for.hpp"
 #include "dnn/kernels/reducers.hpp"
@@ -18,29 +19,62 @@ namespace dnn::inline DNN_ABI::kernels {
 
 namespace detail {
 
-/// Contiguous elements. Sums are taken over blocks of 512, and the blocks' sums by halves: the rounding error grows
-/// with the logarithm of n, as with NumPy's pairwise sum.
+/// n > 0 contiguous elements, a whole number of packs, lane by lane. Sums are taken over blocks of 2048, and the
+/// blocks' sums by halves: the rounding error grows with the logarithm of n, as with NumPy's pairwise sum.
 template <class Op, class T>
-T reduce_row(const T* x, std::int64_t n) {
-  constexpr std::int64_t block = 512;
+Pack<T> reduce_packs(const T* x, std::int64_t n) {
+  constexpr std::int64_t block = 2048, width = Pack<T>::width;
   if (n > block) {
     const auto half = (n / 2 + block - 1) / block * block;
-    return Op{}(reduce_row<Op>(x, half), reduce_row<Op>(x + half, n - half));
+    return Op{}(reduce_packs<Op>(x, half), reduce_packs<Op>(x + half, n - half));
   }
-  constexpr std::int64_t width = Pack<T>::width;
-  T result = Op::template identity<T>();
-  std::int64_t i = 0;
-  if (n >= width) {
-    // Four at a time: each waits for the one before.
-    Pack<T> sums[4] = {Pack<T>::load(x), Pack<T>(result), Pack<T>(result), Pack<T>(result)};
-    for (i = width; i + 4 * width <= n; i += 4 * width) {
-      for (int k = 0; k < 4; ++k) sums[k] = Op{}(sums[k], Pack<T>::load(x + i + k * width));
+  Pack<T> sum = Pack<T>::load(x);
+  std::int64_t i = width;
+  if (n >= 4 * width) {
+    // Four at a time: each waits for the one before. No array: at -O2 it would be one in memory.
+    const auto next = [&](const Pack<T>& so_far, int k) { return Op{}(so_far, Pack<T>::load(x + i + k * width)); };
+    Pack<T> second = Pack<T>::load(x + width), third = Pack<T>::load(x + 2 * width),
+            fourth = Pack<T>::load(x + 3 * width);
+    for (i = 4 * width; i + 4 * width <= n; i += 4 * width) {
+      sum = next(sum, 0), second = next(second, 1), third = next(third, 2), fourth = next(fourth, 3);
     }
-    for (; i + width <= n; i += width) sums[0] = Op{}(sums[0], Pack<T>::load(x + i));
-    const Pack<T> sum = Op{}(Op{}(sums[0], sums[1]), Op{}(sums[2], sums[3]));
-    for (int lane = 0; lane < width; ++lane) result = Op{}(result, static_cast<T>(sum.v[lane]));
+    sum = Op{}(Op{}(sum, second), Op{}(third, fourth));
   }
-  for (; i < n; ++i) result = Op{}(result, x[i]);
+  for (; i < n; i += width) sum = Op{}(sum, Pack<T>::load(x + i));
+  return sum;
+}
+
+#if defined(__CUDACC__)
+/// The lanes of a pack: nvcc garbles what is below.
+template <class Op, class T>
+T reduce_lanes(const Pack<T>& x) noexcept {
+  T result = Op::template identity<T>();
+  for (int lane = 0; lane < Pack<T>::width; ++lane) result = Op{}(result, static_cast<T>(x.v[lane]));
+  return result;
+}
+#else
+/// The lanes of a pack, by halves: to each is added the one `Half` further on.
+template <class Op, int Half, class T, int... I>
+T reduce_lanes(const Pack<T>& x, std::integer_sequence<int, I...> lanes) noexcept {
+  const Pack<T> sum = Op{}(x, Pack<T>(__builtin_shufflevector(x.v, x.v, (I + Half) % Pack<T>::width...)));
+  if constexpr (Half > 1) return reduce_lanes<Op, Half / 2>(sum, lanes);
+  else return sum.v[0];
+}
+template <class Op, class T>
+T reduce_lanes(const Pack<T>& x) noexcept {
+  constexpr int width = Pack<T>::width;
+  return reduce_lanes<Op, width / 2>(x, std::make_integer_sequence<int, width>{});
+}
+#endif
+
+/// Contiguous elements.
+template <class Op, class T>
+T reduce_row(const T* x, std::int64_t n) {
+  constexpr std::int64_t width = Pack<T>::width;
+  const auto whole = n / width * width;
+  T result = Op::template identity<T>();
+  if (whole > 0) result = reduce_lanes<Op>(reduce_packs<Op>(x, whole));
+  for (auto i = whole; i < n; ++i) result = Op{}(result, x[i]);
   return result;
 }
 
@@ -87,20 +121,16 @@ void reduce(T* out, const T* x, std::int64_t outer, std::int64_t reduced, std::i
   if (on_gpu()) return gpu::reduce<Op>(out, x, outer, reduced, inner);
 #endif
   constexpr std::int64_t grain = 65536;
+  // A single long reduction is cut in fixed pieces, so that it too can use every thread.
+  const auto piece = std::max<std::int64_t>(512, grain / std::max<std::int64_t>(inner, 1));
+  if (outer == 1 && reduced > 2 * piece) {
+    const auto whole = reduced / piece, rest = reduced % piece, pieces = whole + (rest > 0);
+    const Scratch<T> partial(pieces * inner);
+    reduce<Op>(partial.data(), x, whole, piece, inner);
+    if (rest > 0) reduce<Op>(partial.data() + whole * inner, x + whole * piece * inner, 1, rest, inner);
+    return reduce<Op>(out, static_cast<const T*>(partial.data()), 1, pieces, inner);
+  }
   if (inner == 1) {
-    // A long single row is cut in fixed pieces, so that it too can use every thread.
-    constexpr std::int64_t piece = 1 << 16;
-    if (outer == 1 && reduced > 2 * piece) {
-      const auto pieces = (reduced + piece - 1) / piece;
-      const Scratch<T> partial(pieces);
-      parallel_for(pieces, 1, [&](std::int64_t begin, std::int64_t end) {
-        for (auto p = begin; p < end; ++p) {
-          partial.data()[p] = detail::reduce_row<Op>(x + p * piece, std::min(piece, reduced - p * piece));
-        }
-      });
-      *out = detail::reduce_row<Op>(partial.data(), pieces);
-      return;
-    }
     parallel_for(outer, std::max<std::int64_t>(1, grain / std::max<std::int64_t>(reduced, 1)),
                  [&](std::int64_t begin, std::int64_t end) {
                    for (auto o = begin; o < end; ++o) out[o] = detail::reduce_row<Op>(x + o * reduced, reduced);

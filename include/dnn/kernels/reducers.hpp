@@ -41,7 +41,7 @@ struct Max {
   }
   template <class T>
   Pack<T> operator()(Pack<T> a, Pack<T> b) const noexcept {
-    return maximum(a, b);
+    return maximum(b, a);  // a is what the next one waits for, b is what is tested for NaN
   }
 };
 struct Min {
@@ -56,7 +56,7 @@ struct Min {
   }
   template <class T>
   Pack<T> operator()(Pack<T> a, Pack<T> b) const noexcept {
-    return minimum(a, b);
+    return minimum(b, a);
   }
 };
 

@@ -4,7 +4,6 @@
 ///     y = x                                                                              under using_train(false)
 #pragma once
 
-#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <string_view>
@@ -13,7 +12,7 @@
 #include "dnn/autograd/apply.hpp"
 #include "dnn/core/random.hpp"
 #include "dnn/functions/math/arithmetic.hpp"
-#include "dnn/kernels/for_each_index.hpp"
+#include "dnn/kernels/mask.hpp"
 
 namespace dnn::inline DNN_ABI::inline functions {
 
@@ -23,31 +22,6 @@ struct DropoutOptions {
 };
 
 namespace nodes {
-
-template <class T>
-struct Drop {
-  T* y;
-  const T* x;
-  const std::uint8_t* keep;
-  T scale;
-
-  DNN_HD void operator()(std::int64_t i) const { y[i] = x[i] * (static_cast<T>(static_cast<int>(keep[i])) * scale); }
-};
-
-/// Four elements from one block of random words.
-struct Draw {
-  std::uint8_t* keep;
-  RandomStream stream;
-  std::uint64_t threshold;
-  std::int64_t n;
-
-  DNN_HD void operator()(std::int64_t i) const {
-    const auto words = stream.block(static_cast<std::uint64_t>(i));
-    for (std::int64_t k = 0; k < 4 && 4 * i + k < n; ++k) {
-      keep[4 * i + k] = words[static_cast<std::size_t>(k)] >= threshold;
-    }
-  }
-};
 
 /// Its own gradient, with the mask that the first call drew. One byte per element is kept, not a float.
 class Dropout final : public FunctionNode {
@@ -63,8 +37,7 @@ class Dropout final : public FunctionNode {
     if (!mask_.defined()) draw(x[0]);
     Array y(x[0].shape(), x[0].dtype(), x[0].device());
     visit_float(y.dtype(), "dropout", [&]<class T>(std::type_identity<T>) {
-      kernels::for_each_index("dropout", y.size(), kernels::elementwise_grain,
-                              Drop<T>{y.data<T>(), x[0].data<T>(), keep(), static_cast<T>(1 / (1 - ratio_))});
+      kernels::apply_mask(y.data<T>(), x[0].data<T>(), keep(), y.size(), static_cast<T>(1 / (1 - ratio_)));
     });
     return {y};
   }
@@ -76,11 +49,9 @@ class Dropout final : public FunctionNode {
  private:
   void draw(const Array& x) {
     mask_ = Array(x.shape(), boolean, x.device());
-    const auto n = x.size(), blocks = (n + 3) / 4;
-    const auto stream = default_generator().draw(static_cast<std::uint64_t>(blocks));
+    const auto stream = default_generator().draw(static_cast<std::uint64_t>((x.size() + 3) / 4));
     // An element is dropped when its 32-bit word is below the threshold.
-    const auto threshold = static_cast<std::uint64_t>(std::ldexp(ratio_, 32));
-    kernels::for_each_index("dropout_mask", blocks, 4096, Draw{keep(), stream, threshold, n});
+    kernels::draw_mask(keep(), x.size(), stream, static_cast<std::uint64_t>(std::ldexp(ratio_, 32)));
   }
   std::uint8_t* keep() { return reinterpret_cast<std::uint8_t*>(mask_.bytes()); }
 
