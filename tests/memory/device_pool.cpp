@@ -124,6 +124,21 @@ TEST_CASE("memory that another stream uses waits for it", "[memory]") {
   CHECK(result.to("cpu").at<float>(3) == 7);
 }
 
+TEST_CASE("a recording for which there is no memory says so, and frees none", "[memory]") {
+  const auto device = using_device(gpu);
+  empty_cache();
+  std::size_t free = 0, total = 0;
+  cu::check(cudaMemGetInfo(&free, &total));
+  const auto half = static_cast<std::int64_t>(free / 2);
+  { const Array cached({half + half / 4}, uint8); }
+  const cu::Stream stream;
+  CHECK_THROWS_WITH(cu::Graph(stream, [&] { const Array more({half}, uint8); }),
+                    ContainsSubstring("cannot be recorded: the device has no memory left"));
+  CHECK(memory_statistics(gpu).bytes_cached > 0);
+  CHECK_NOTHROW(Array({half}, uint8));
+  empty_cache();
+}
+
 TEST_CASE("a graph keeps its memory", "[memory]") {
   const auto device = using_device(gpu);
   const Array x = on_host({1, 2, 3}).to(gpu), y({3});

@@ -33,7 +33,8 @@ namespace dnn::inline DNN_ABI {
 class DevicePool {
  public:
   /// A block of at least `bytes`, aligned to 256, for use on `stream`. Where the device has none left, the cached ones
-  /// go back to it first. Throws DeviceError saying what was asked, held and free, and which operation asked.
+  /// go back to it first. Throws DeviceError saying what was asked, held and free, and which operation asked;
+  /// CaptureError while a graph is recorded.
   void* allocate(std::size_t bytes, cudaStream_t stream) {
     const auto c = detail::size_class(bytes);
     std::lock_guard lock(mutex_);
@@ -98,6 +99,7 @@ class DevicePool {
     auto error = cudaMalloc(&block, bytes);
     if (error == cudaErrorMemoryAllocation) {
       cudaGetLastError();
+      cu::refuse_capture("the device has no memory left");  // and cudaFree, which waits, is not for a recording
       free_cached();
       error = cudaMalloc(&block, bytes);
     }

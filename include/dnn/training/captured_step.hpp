@@ -182,6 +182,7 @@ class CapturedStep {
     recording = {};
     for (const auto& array : batch) recording.inputs.push_back(Array(array.shape(), array.dtype(), array.device()));
     recording.inputs.set_names(batch.names());
+    device_pool(batch[0].device().index).empty_cache();  // the graph gets memory of its own
 
     // Nothing is computed meanwhile: the host's state goes back to where it was.
     RandomGenerator& generator = default_generator();

@@ -278,13 +278,13 @@ template <class T>
 cudaError_t cudaMalloc(T** pointer, std::size_t bytes) {
   return cudaMalloc(reinterpret_cast<void**>(pointer), bytes);
 }
-/// Waits for all work of the device, as CUDA does.
+/// Waits for all work of the device, as CUDA does, and is therefore not for a capture.
 inline cudaError_t cudaFree(void* pointer) {
   return api([&](Machine& m) {
     if (!pointer) return cudaSuccess;
     const int device = m.owner(pointer);
     if (device < 0) return cudaErrorInvalidValue;
-    if (!m.outside_capture(nullptr, false)) return cudaErrorStreamCaptureUnsupported;
+    if (!m.outside_capture(nullptr)) return cudaErrorStreamCaptureUnsupported;
     m.run_device(device);
     m.open(device);
     if (m.broken()) return cudaSuccess;
