@@ -100,7 +100,7 @@ class Variable {
     return array().item<T>();
   }
 
-  /// x[0], x[Slice{1, 4}], x[{0, all}]: defined in functions/array/get_item.hpp.
+  /// x[0], x[Slice{1, 4}], x[{Slice{}, 0}]: defined in functions/array/get_item.hpp.
   Variable operator[](const Index& index) const;
   Variable operator[](std::initializer_list<Index> index) const;
 

@@ -22,8 +22,8 @@ TEST_CASE("get_item: integers and slices", "[get_item]") {
   CHECK(array_equal(at({1, 2, 3}).array(), full({}, 23, int32)));
   CHECK(array_equal(at({0, Slice{1, 3}, 1}).array(), array({5, 9})));
   CHECK(array_equal(at({ellipsis, Slice{none, none, -2}}).array().slice(0, 1), array({{{3, 1}, {7, 5}, {11, 9}}})));
-  CHECK(array_equal(at({0, all, Slice{-1, 0, -2}}).array(), array({{3, 1}, {7, 5}, {11, 9}})));
-  CHECK(at({all, new_axis, 0, ellipsis, new_axis}).shape() == Shape{2, 1, 4, 1});
+  CHECK(array_equal(at({0, Slice{}, Slice{-1, 0, -2}}).array(), array({{3, 1}, {7, 5}, {11, 9}})));
+  CHECK(at({Slice{}, new_axis, 0, ellipsis, new_axis}).shape() == Shape{2, 1, 4, 1});
   CHECK(at({Slice{5, 9}}).shape() == Shape{0, 3, 4});
   CHECK(at({Slice{-100, 100}}).shape() == Shape{2, 3, 4});
   CHECK(at({0, 0, Slice{none, none, INT64_MIN}}).shape() == Shape{1});
@@ -35,16 +35,16 @@ TEST_CASE("get_item: leading slices share storage", "[get_item]") {
   const Variable x(ones({4, 3}));
   CHECK(x[Slice{1, 3}].array().shares_storage(x.array()));
   CHECK(x[2].array().shares_storage(x.array()));
-  CHECK_FALSE(x[{all, 0}].array().shares_storage(x.array()));
+  CHECK_FALSE(x[{Slice{}, 0}].array().shares_storage(x.array()));
 }
 
 TEST_CASE("get_item: index arrays stand where numpy puts them", "[get_item]") {
   CHECK(array_equal(at({0, array({2, 0, 2}), 0}).array(), array({8, 0, 8})));
-  CHECK(array_equal(at({array({1, 0}), all, array({2, 3})}).array(), array({{14, 18, 22}, {3, 7, 11}})));
+  CHECK(array_equal(at({array({1, 0}), Slice{}, array({2, 3})}).array(), array({{14, 18, 22}, {3, 7, 11}})));
   CHECK(array_equal(at({0, array({{2}, {0}}), array({1, -1})}).array(), array({{9, 11}, {1, 3}})));
-  CHECK(array_equal(at({all, array({2, 0}), 1}).array(), array({{9, 1}, {21, 13}})));
-  CHECK(array_equal(at({0, all, array({1, 2})}).array(), array({{1, 5, 9}, {2, 6, 10}})));
-  CHECK(at({all, array({{0, 1}, {1, 2}, {2, 0}})}).shape() == Shape{2, 3, 2, 4});
+  CHECK(array_equal(at({Slice{}, array({2, 0}), 1}).array(), array({{9, 1}, {21, 13}})));
+  CHECK(array_equal(at({0, Slice{}, array({1, 2})}).array(), array({{1, 5, 9}, {2, 6, 10}})));
+  CHECK(at({Slice{}, array({{0, 1}, {1, 2}, {2, 0}})}).shape() == Shape{2, 3, 2, 4});
   CHECK(at({array({0, 1}), new_axis, array({0, 1})}).shape() == Shape{2, 1, 4});
   CHECK(at({zeros({0}, int64)}).shape() == Shape{0, 3, 4});
 }
@@ -62,7 +62,7 @@ TEST_CASE("get_item: gradients add up repetitions", "[get_item]") {
   sum(x[array({0, 2, 0})]).backward();
   CHECK(array_equal(x.grad(), array({2.f, 0.f, 1.f})));
   const std::vector<std::vector<Index>> indices = {{array({1, 0, 1}), Slice{2, none, -1}},
-                                                   {1, all, array({0, 0})},
+                                                   {1, Slice{}, array({0, 0})},
                                                    {ellipsis, 0},
                                                    {new_axis, array({{0, 1}, {1, 1}}), 2, array({3, 0})}};
   for (const auto& index : indices) {
@@ -79,7 +79,7 @@ TEST_CASE("scatter_add adds to the places of an index", "[scatter_add]") {
                     array({{21.f, 42.f}, {13.f, 24.f}})));
   CHECK(array_equal(a, array({{1.f, 2.f}, {3.f, 4.f}})));
   const auto normal = [](const Shape& shape) { return random::normal(shape, 0, 1, float64); };
-  const auto f = [](const Variable& x, const Variable& y) { return scatter_add(x, {all, array({2, 0, 2})}, y); };
+  const auto f = [](const Variable& x, const Variable& y) { return scatter_add(x, {Slice{}, array({2, 0, 2})}, y); };
   testing::check_backward(f, {normal({2, 3}), normal({2, 3})}, {normal({2, 3})});
   CHECK_THROWS_AS(scatter_add(a, {0}, ones({3})), ShapeError);
 }

@@ -1,12 +1,12 @@
 /// Indexing, as NumPy's.
 ///
 ///     get_item(x, {0, -1})                     integers: the axis goes away
-///     get_item(x, {Slice{1, 4}, all})          slices: start, stop, step; `none` for a bound that is not given
+///     get_item(x, {Slice{1, 4}, Slice{}})      slices: start, stop, step; `none` for a bound; Slice{} is a whole axis
 ///     get_item(x, {Slice{none, none, -1}})     backwards
 ///     get_item(x, {ellipsis, 0, new_axis})     as many whole axes as are left; an axis of size 1
 ///     get_item(x, {array({2, 0, 2})})          integer arrays, broadcast together; the gradient adds up repetitions
 ///     get_item(x, {x > 0})                     bool arrays: where they are true
-///     x[0], x[Slice{1, 4}], x[{0, all}]        the same, shorter
+///     x[0], x[Slice{1, 4}], x[{Slice{}, 0}]    the same, shorter
 ///
 /// Any dtype. Leading slices share storage with x, everything else copies.
 #pragma once
@@ -37,8 +37,6 @@ struct Slice {
   std::optional<std::int64_t> start = {}, stop = {};
   std::int64_t step = 1;
 };
-/// A whole axis.
-inline constexpr Slice all{};
 /// An axis of size 1.
 inline constexpr struct NewAxis {
 } new_axis{};
