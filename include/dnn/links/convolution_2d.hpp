@@ -53,6 +53,7 @@ class Convolution2D : public Link<Convolution2D> {
   }
 
   /// (N, in_channels, H, W) to (N, out_channels, OH, OW).
+  template <class = void>
   Variable operator()(const Variable& x) {
     if (!W.is_initialized()) {
       DNN_EXPECT("Convolution2D", x.ndim() == 4);

@@ -32,6 +32,9 @@ struct ELU {
 }  // namespace nodes
 
 /// x where x >= 0, alpha * (exp(x) - 1) elsewhere. Float dtypes.
-inline Variable elu(const Variable& x, double alpha = 1) { return elementwise(nodes::ELU{alpha}, x); }
+template <class = void>
+Variable elu(const Variable& x, double alpha = 1) {
+  return elementwise(nodes::ELU{alpha}, x);
+}
 
 }  // namespace dnn::inline DNN_ABI::inline functions

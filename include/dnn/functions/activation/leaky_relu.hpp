@@ -29,6 +29,9 @@ struct LeakyReLU {
 }  // namespace nodes
 
 /// x where x >= 0, slope * x elsewhere. Float dtypes. The default slope is 0.2, not the 0.01 of other frameworks.
-inline Variable leaky_relu(const Variable& x, double slope = 0.2) { return elementwise(nodes::LeakyReLU{slope}, x); }
+template <class = void>
+Variable leaky_relu(const Variable& x, double slope = 0.2) {
+  return elementwise(nodes::LeakyReLU{slope}, x);
+}
 
 }  // namespace dnn::inline DNN_ABI::inline functions

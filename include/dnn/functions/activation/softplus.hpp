@@ -30,7 +30,8 @@ struct Softplus {
 }  // namespace nodes
 
 /// log(1 + exp(beta x)) / beta, elementwise; nothing overflows. Float dtypes. Throws ArgumentError unless beta > 0.
-inline Variable softplus(const Variable& x, double beta = 1) {
+template <class = void>
+Variable softplus(const Variable& x, double beta = 1) {
   DNN_EXPECT("softplus", beta > 0.0);
   return elementwise(nodes::Softplus{beta}, x);
 }

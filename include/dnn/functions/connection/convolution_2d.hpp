@@ -51,6 +51,9 @@ class ConvolutionNode : public FunctionNode {
   Geometry geometry_;
 };
 
+// The three are templates so that a program without convolutions does not compile their kernels, which are large.
+
+template <class = void>
 class Convolution2DFunction final : public ConvolutionNode {
  public:
   explicit Convolution2DFunction(const Geometry& geometry) : ConvolutionNode(geometry) {}
@@ -64,10 +67,11 @@ class Convolution2DFunction final : public ConvolutionNode {
     });
     return {y};
   }
-  inline Variables backward(const Variables& gy) override;
+  Variables backward(const Variables& gy) override;
 };
 
 /// The transposed convolution: (y, W[, b]) -> x.
+template <class = void>
 class Deconvolution2DFunction final : public ConvolutionNode {
  public:
   explicit Deconvolution2DFunction(const Geometry& geometry) : ConvolutionNode(geometry) {}
@@ -81,10 +85,11 @@ class Deconvolution2DFunction final : public ConvolutionNode {
     });
     return {x};
   }
-  inline Variables backward(const Variables& gx) override;
+  Variables backward(const Variables& gx) override;
 };
 
 /// (x, gy) -> gW.
+template <class = void>
 class Convolution2DGradW final : public ConvolutionNode {
  public:
   explicit Convolution2DGradW(const Geometry& geometry) : ConvolutionNode(geometry) {}
@@ -99,8 +104,8 @@ class Convolution2DGradW final : public ConvolutionNode {
   }
   Variables backward(const Variables& ggW) override {
     Variables grads(2);
-    if (wanted(0)) grads[0] = call(make_ref<Deconvolution2DFunction>(geometry_), retained_input(1), ggW[0]);
-    if (wanted(1)) grads[1] = call(make_ref<Convolution2DFunction>(geometry_), retained_input(0), ggW[0]);
+    if (wanted(0)) grads[0] = call(make_ref<Deconvolution2DFunction<>>(geometry_), retained_input(1), ggW[0]);
+    if (wanted(1)) grads[1] = call(make_ref<Convolution2DFunction<>>(geometry_), retained_input(0), ggW[0]);
     return grads;
   }
 };
@@ -111,18 +116,20 @@ inline Variable sum_channels(const Variable& x) {
   return reshape(sum_to(x, {1, channels, 1, 1}), {channels});
 }
 
-inline Variables Convolution2DFunction::backward(const Variables& gy) {
+template <class T>
+Variables Convolution2DFunction<T>::backward(const Variables& gy) {
   Variables grads(inputs().size());
-  if (wanted(0)) grads[0] = call(make_ref<Deconvolution2DFunction>(geometry_), gy[0], retained_input(1));
-  if (wanted(1)) grads[1] = call(make_ref<Convolution2DGradW>(geometry_), retained_input(0), gy[0]);
+  if (wanted(0)) grads[0] = call(make_ref<Deconvolution2DFunction<>>(geometry_), gy[0], retained_input(1));
+  if (wanted(1)) grads[1] = call(make_ref<Convolution2DGradW<>>(geometry_), retained_input(0), gy[0]);
   if (inputs().size() == 3 && wanted(2)) grads[2] = sum_channels(gy[0]);
   return grads;
 }
 
-inline Variables Deconvolution2DFunction::backward(const Variables& gx) {
+template <class T>
+Variables Deconvolution2DFunction<T>::backward(const Variables& gx) {
   Variables grads(inputs().size());
-  if (wanted(0)) grads[0] = call(make_ref<Convolution2DFunction>(geometry_), gx[0], retained_input(1));
-  if (wanted(1)) grads[1] = call(make_ref<Convolution2DGradW>(geometry_), gx[0], retained_input(0));
+  if (wanted(0)) grads[0] = call(make_ref<Convolution2DFunction<>>(geometry_), gx[0], retained_input(1));
+  if (wanted(1)) grads[1] = call(make_ref<Convolution2DGradW<>>(geometry_), gx[0], retained_input(0));
   if (inputs().size() == 3 && wanted(2)) grads[2] = sum_channels(gx[0]);
   return grads;
 }
@@ -156,8 +163,9 @@ auto with_operands(const Variable& x, const Variable& W, const Variable& b, Body
 /// The convolution of x with W; b may be left undefined. The output has (H + 2 pad - dilate (kh - 1) - 1) / stride + 1
 /// rows, rounded down (`cover_all`: up), and columns likewise. One float dtype. Throws ArgumentError when shapes,
 /// dtypes or options do not fit, or nothing would be left.
-inline Variable convolution_2d(const Variable& x, const Variable& W, const Variable& b = {},
-                               const Convolution2DOptions& options = {}) {
+template <class = void>
+Variable convolution_2d(const Variable& x, const Variable& W, const Variable& b = {},
+                        const Convolution2DOptions& options = {}) {
   const auto geometry = nodes::with_operands(x, W, b, [&] {
     constexpr std::string_view op = "convolution_2d";
     DNN_EXPECT(op, x.ndim() == 4);
@@ -177,7 +185,7 @@ inline Variable convolution_2d(const Variable& x, const Variable& W, const Varia
     DNN_EXPECT(op, w.out_w > 0);
     return g;
   });
-  auto function = make_ref<nodes::Convolution2DFunction>(geometry);
+  auto function = make_ref<nodes::Convolution2DFunction<>>(geometry);
   return b.defined() ? call(function, x, W, b) : call(function, x, W);
 }
 

@@ -20,8 +20,9 @@ struct Deconvolution2DOptions {
 /// x (N, C, H, W), W (C, O / groups, kh, kw), b (O) or undefined -> (N, O, out_h, out_w). `outsize` must be a size that
 /// a convolution with these options (or one with cover_all) turns into H and W. One float dtype. Throws ArgumentError
 /// when shapes, dtypes or options do not fit.
-inline Variable deconvolution_2d(const Variable& x, const Variable& W, const Variable& b = {},
-                                 const Deconvolution2DOptions& options = {}) {
+template <class = void>
+Variable deconvolution_2d(const Variable& x, const Variable& W, const Variable& b = {},
+                          const Deconvolution2DOptions& options = {}) {
   const auto geometry = nodes::with_operands(x, W, b, [&] {
     constexpr std::string_view op = "deconvolution_2d";
     DNN_EXPECT(op, x.ndim() == 4);
@@ -46,7 +47,7 @@ inline Variable deconvolution_2d(const Variable& x, const Variable& W, const Var
     DNN_EXPECT(op, w.out_w <= window_places(op, w.w, w.k_w, stride.x, pad.x, true, dilate.x));
     return g;
   });
-  auto function = make_ref<nodes::Deconvolution2DFunction>(geometry);
+  auto function = make_ref<nodes::Deconvolution2DFunction<>>(geometry);
   return b.defined() ? call(function, x, W, b) : call(function, x, W);
 }
 

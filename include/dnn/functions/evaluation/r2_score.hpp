@@ -18,8 +18,8 @@ enum class MultiOutput : std::uint8_t { uniform_average, raw_values };
 /// 1 - sum (pred - truth)^2 / sum (truth - mean truth)^2 over axis 0, for every column; 0 where the truth does not
 /// vary. The mean over all columns, a scalar, or with raw_values one for each. One shape and float dtype; no gradient.
 /// Throws ArgumentError when shapes or dtypes differ.
-inline Variable r2_score(const Variable& pred, const Variable& truth,
-                         MultiOutput multioutput = MultiOutput::uniform_average) {
+template <class = void>
+Variable r2_score(const Variable& pred, const Variable& truth, MultiOutput multioutput = MultiOutput::uniform_average) {
   DNN_EXPECT("r2_score", is_float(pred.dtype()));
   DNN_EXPECT("r2_score", pred.dtype() == truth.dtype());
   DNN_EXPECT("r2_score", pred.shape() == truth.shape());

@@ -31,7 +31,8 @@ struct BernoulliNLL {
 /// Negative log likelihood of x (in [0, 1]) under a Bernoulli distribution with logits y: log(1 + exp(y)) - x y, summed
 /// over all elements by default; reduce may also be mean or no. One shape and float dtype. Throws ArgumentError when
 /// the shapes differ.
-inline Variable bernoulli_nll(const Variable& x, const Variable& y, Reduce reduce = Reduce::sum) {
+template <class = void>
+Variable bernoulli_nll(const Variable& x, const Variable& y, Reduce reduce = Reduce::sum) {
   DNN_EXPECT("bernoulli_nll", x.shape() == y.shape());
   return nodes::reduced_loss("bernoulli_nll", elementwise(nodes::BernoulliNLL{}, x, y), reduce);
 }

@@ -30,7 +30,8 @@ struct GaussianKLDivergence {
 
 /// KL(N(mean, exp(ln_var)) || N(0, 1)) = (mean^2 + exp(ln_var) - ln_var - 1) / 2, summed over all elements by default;
 /// reduce may also be mean or no. One shape and float dtype. Throws ArgumentError when the shapes differ.
-inline Variable gaussian_kl_divergence(const Variable& mean, const Variable& ln_var, Reduce reduce = Reduce::sum) {
+template <class = void>
+Variable gaussian_kl_divergence(const Variable& mean, const Variable& ln_var, Reduce reduce = Reduce::sum) {
   DNN_EXPECT("gaussian_kl_divergence", mean.shape() == ln_var.shape());
   return nodes::reduced_loss("gaussian_kl_divergence", elementwise(nodes::GaussianKLDivergence{}, mean, ln_var),
                              reduce);

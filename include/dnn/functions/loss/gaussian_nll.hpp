@@ -34,8 +34,8 @@ struct GaussianNLL {
 
 /// Negative logarithm of the density of N(mean, exp(ln_var)) at x, summed over all elements by default; reduce may also
 /// be mean or no. One shape and float dtype. Throws ArgumentError when the shapes differ.
-inline Variable gaussian_nll(const Variable& x, const Variable& mean, const Variable& ln_var,
-                             Reduce reduce = Reduce::sum) {
+template <class = void>
+Variable gaussian_nll(const Variable& x, const Variable& mean, const Variable& ln_var, Reduce reduce = Reduce::sum) {
   DNN_EXPECT("gaussian_nll", x.shape() == mean.shape());
   DNN_EXPECT("gaussian_nll", x.shape() == ln_var.shape());
   return nodes::reduced_loss("gaussian_nll", elementwise(nodes::GaussianNLL{}, x, mean, ln_var), reduce);

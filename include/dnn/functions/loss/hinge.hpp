@@ -58,7 +58,8 @@ struct HingeSigns {
 
 /// One-vs-rest hinge loss max(0, 1 - s x) of scores x (N, C), s = 1 for the class t[n] and -1 for the others; squared
 /// with L2. mean divides the sum by N. Throws ArgumentError for a label out of range or shapes that do not fit.
-inline Variable hinge(const Variable& x, const Variable& t, const HingeOptions& options = {}) {
+template <class = void>
+Variable hinge(const Variable& x, const Variable& t, const HingeOptions& options = {}) {
   const Array labels = nodes::labels_of("hinge", t, x.device());
   DNN_EXPECT("hinge", x.ndim() == 2);
   DNN_EXPECT("hinge", t.shape() == x.shape().without(1));

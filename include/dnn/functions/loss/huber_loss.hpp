@@ -34,8 +34,8 @@ struct HuberLoss {
 /// (x - t)^2 / 2 where |x - t| <= delta, delta (|x - t| - delta / 2) beyond. By default the losses are summed along
 /// axis 1, which leaves (N, ...); reduce may also be `no`. One shape and float dtype. Throws ArgumentError when the
 /// shapes differ, delta is not positive, there is no axis 1, or for another reduce.
-inline Variable huber_loss(const Variable& x, const Variable& t, double delta,
-                           Reduce reduce = Reduce::sum_along_second_axis) {
+template <class = void>
+Variable huber_loss(const Variable& x, const Variable& t, double delta, Reduce reduce = Reduce::sum_along_second_axis) {
   DNN_EXPECT("huber_loss", x.shape() == t.shape());
   DNN_EXPECT("huber_loss", delta > 0);
   const Variable losses = elementwise(nodes::HuberLoss{delta}, x, t);

@@ -28,7 +28,13 @@ struct Absolute {
 }  // namespace nodes
 
 /// |x|, elementwise; the gradient is the sign of x, 0 at 0. Float dtypes.
-inline Variable absolute(const Variable& x) { return elementwise(nodes::Absolute{}, x); }
-inline Variable abs(const Variable& x) { return absolute(x); }
+template <class = void>
+Variable absolute(const Variable& x) {
+  return elementwise(nodes::Absolute{}, x);
+}
+template <class = void>
+Variable abs(const Variable& x) {
+  return absolute(x);
+}
 
 }  // namespace dnn::inline DNN_ABI::inline functions

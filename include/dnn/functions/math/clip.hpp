@@ -31,7 +31,8 @@ struct Clip {
 
 /// x limited to [low, high], elementwise; either bound may be `std::nullopt`. The gradient passes where
 /// low <= x <= high, at the bounds too. NaN stays NaN. Float dtypes. Throws ArgumentError unless low <= high.
-inline Variable clip(const Variable& x, std::optional<double> low, std::optional<double> high) {
+template <class = void>
+Variable clip(const Variable& x, std::optional<double> low, std::optional<double> high) {
   constexpr double infinity = std::numeric_limits<double>::infinity();
   const double lower = low.value_or(-infinity), upper = high.value_or(infinity);
   DNN_EXPECT("clip", lower <= upper);

@@ -26,6 +26,9 @@ struct Exp {
 }  // namespace nodes
 
 /// e to the power x, elementwise. Float dtypes.
-inline Variable exp(const Variable& x) { return elementwise(nodes::Exp{}, x); }
+template <class = void>
+Variable exp(const Variable& x) {
+  return elementwise(nodes::Exp{}, x);
+}
 
 }  // namespace dnn::inline DNN_ABI::inline functions

@@ -26,6 +26,9 @@ struct Expm1 {
 }  // namespace nodes
 
 /// exp(x) - 1, elementwise, exact for small x. Float dtypes.
-inline Variable expm1(const Variable& x) { return elementwise(nodes::Expm1{}, x); }
+template <class = void>
+Variable expm1(const Variable& x) {
+  return elementwise(nodes::Expm1{}, x);
+}
 
 }  // namespace dnn::inline DNN_ABI::inline functions

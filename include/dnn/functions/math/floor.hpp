@@ -48,15 +48,27 @@ Variable step_function(std::string_view op, const Step& step, const Variable& x)
 }  // namespace nodes
 
 /// The largest integer that is not above x, elementwise. Float dtypes.
-inline Variable floor(const Variable& x) { return nodes::step_function("floor", nodes::Floor{}, x); }
+template <class = void>
+Variable floor(const Variable& x) {
+  return nodes::step_function("floor", nodes::Floor{}, x);
+}
 
 /// The smallest integer that is not below x, elementwise. Float dtypes.
-inline Variable ceil(const Variable& x) { return nodes::step_function("ceil", nodes::Ceil{}, x); }
+template <class = void>
+Variable ceil(const Variable& x) {
+  return nodes::step_function("ceil", nodes::Ceil{}, x);
+}
 
 /// x rounded towards 0, elementwise. Float dtypes.
-inline Variable fix(const Variable& x) { return nodes::step_function("fix", nodes::Fix{}, x); }
+template <class = void>
+Variable fix(const Variable& x) {
+  return nodes::step_function("fix", nodes::Fix{}, x);
+}
 
 /// 1 where x is positive, -1 where it is negative, x itself (0 or NaN) elsewhere. Float dtypes.
-inline Variable sign(const Variable& x) { return nodes::step_function("sign", nodes::Sign{}, x); }
+template <class = void>
+Variable sign(const Variable& x) {
+  return nodes::step_function("sign", nodes::Sign{}, x);
+}
 
 }  // namespace dnn::inline DNN_ABI::inline functions

@@ -29,6 +29,9 @@ struct Fmod {
 
 /// The remainder of x / divisor with the sign of x, elementwise with broadcasting, as the C function. Its derivative
 /// with respect to the divisor is -fix(x / divisor). Float dtypes; NaN for a divisor of 0.
-inline Variable fmod(const Variable& x, const Variable& divisor) { return elementwise(nodes::Fmod{}, x, divisor); }
+template <class = void>
+Variable fmod(const Variable& x, const Variable& divisor) {
+  return elementwise(nodes::Fmod{}, x, divisor);
+}
 
 }  // namespace dnn::inline DNN_ABI::inline functions

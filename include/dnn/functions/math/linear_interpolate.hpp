@@ -28,7 +28,8 @@ struct LinearInterpolate {
 }  // namespace nodes
 
 /// p a + (1 - p) b, elementwise, broadcast together. One float dtype.
-inline Variable linear_interpolate(const Variable& p, const Variable& a, const Variable& b) {
+template <class = void>
+Variable linear_interpolate(const Variable& p, const Variable& a, const Variable& b) {
   return elementwise(nodes::LinearInterpolate{}, p, a, b);
 }
 

@@ -26,6 +26,9 @@ struct Log {
 }  // namespace nodes
 
 /// The natural logarithm, elementwise; -inf at 0, NaN below. Float dtypes.
-inline Variable log(const Variable& x) { return elementwise(nodes::Log{}, x); }
+template <class = void>
+Variable log(const Variable& x) {
+  return elementwise(nodes::Log{}, x);
+}
 
 }  // namespace dnn::inline DNN_ABI::inline functions

@@ -26,6 +26,9 @@ struct Log1p {
 }  // namespace nodes
 
 /// log(1 + x), elementwise, exact for small x. Float dtypes.
-inline Variable log1p(const Variable& x) { return elementwise(nodes::Log1p{}, x); }
+template <class = void>
+Variable log1p(const Variable& x) {
+  return elementwise(nodes::Log1p{}, x);
+}
 
 }  // namespace dnn::inline DNN_ABI::inline functions

@@ -31,9 +31,18 @@ struct Maximum {
 
 /// The larger of a and b, elementwise, broadcast together; NaN if either is NaN. One dtype, any. Where they are equal
 /// the gradient goes to a.
-inline Variable maximum(const Variable& a, const Variable& b) { return elementwise(nodes::Maximum{}, a, b); }
+template <class = void>
+Variable maximum(const Variable& a, const Variable& b) {
+  return elementwise(nodes::Maximum{}, a, b);
+}
 /// The number takes the dtype of the other operand.
-inline Variable maximum(const Variable& a, double b) { return maximum(a, Variable(full({}, b, a.dtype()))); }
-inline Variable maximum(double a, const Variable& b) { return maximum(Variable(full({}, a, b.dtype())), b); }
+template <class = void>
+Variable maximum(const Variable& a, double b) {
+  return maximum(a, Variable(full({}, b, a.dtype())));
+}
+template <class = void>
+Variable maximum(double a, const Variable& b) {
+  return maximum(Variable(full({}, a, b.dtype())), b);
+}
 
 }  // namespace dnn::inline DNN_ABI::inline functions

@@ -31,9 +31,18 @@ struct Minimum {
 
 /// The smaller of a and b, elementwise, broadcast together; NaN if either is NaN. One dtype, any. Where they are equal
 /// the gradient goes to a.
-inline Variable minimum(const Variable& a, const Variable& b) { return elementwise(nodes::Minimum{}, a, b); }
+template <class = void>
+Variable minimum(const Variable& a, const Variable& b) {
+  return elementwise(nodes::Minimum{}, a, b);
+}
 /// The number takes the dtype of the other operand.
-inline Variable minimum(const Variable& a, double b) { return minimum(a, Variable(full({}, b, a.dtype()))); }
-inline Variable minimum(double a, const Variable& b) { return minimum(Variable(full({}, a, b.dtype())), b); }
+template <class = void>
+Variable minimum(const Variable& a, double b) {
+  return minimum(a, Variable(full({}, b, a.dtype())));
+}
+template <class = void>
+Variable minimum(double a, const Variable& b) {
+  return minimum(Variable(full({}, a, b.dtype())), b);
+}
 
 }  // namespace dnn::inline DNN_ABI::inline functions

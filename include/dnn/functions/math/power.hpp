@@ -16,10 +16,6 @@
 
 namespace dnn::inline DNN_ABI::inline functions {
 
-Variable pow(const Variable& x, const Variable& y);
-Variable pow(const Variable& x, double y);
-Variable pow(double x, const Variable& y);
-
 namespace nodes {
 
 struct PowVarVar {
@@ -76,9 +72,18 @@ struct PowConstVar {
 }  // namespace nodes
 
 /// One dtype, a float one. The gradient of y is that of x^y = exp(y log x): NaN where x < 0.
-inline Variable pow(const Variable& x, const Variable& y) { return elementwise(nodes::PowVarVar{}, x, y); }
+template <class = void>
+Variable pow(const Variable& x, const Variable& y) {
+  return elementwise(nodes::PowVarVar{}, x, y);
+}
 /// The number takes the dtype of the other operand. Float dtypes.
-inline Variable pow(const Variable& x, double y) { return elementwise(nodes::PowVarConst{y}, x); }
-inline Variable pow(double x, const Variable& y) { return elementwise(nodes::PowConstVar{x}, y); }
+template <class = void>
+Variable pow(const Variable& x, double y) {
+  return elementwise(nodes::PowVarConst{y}, x);
+}
+template <class = void>
+Variable pow(double x, const Variable& y) {
+  return elementwise(nodes::PowConstVar{x}, y);
+}
 
 }  // namespace dnn::inline DNN_ABI::inline functions

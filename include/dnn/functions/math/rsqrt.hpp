@@ -26,6 +26,9 @@ struct Rsqrt {
 }  // namespace nodes
 
 /// 1 / sqrt(x), elementwise; inf at 0, NaN below. Float dtypes.
-inline Variable rsqrt(const Variable& x) { return elementwise(nodes::Rsqrt{}, x); }
+template <class = void>
+Variable rsqrt(const Variable& x) {
+  return elementwise(nodes::Rsqrt{}, x);
+}
 
 }  // namespace dnn::inline DNN_ABI::inline functions

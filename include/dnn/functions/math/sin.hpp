@@ -8,9 +8,6 @@
 
 namespace dnn::inline DNN_ABI::inline functions {
 
-Variable sin(const Variable& x);
-Variable cos(const Variable& x);
-
 namespace nodes {
 
 struct Sin {
@@ -44,8 +41,14 @@ struct Cos {
 }  // namespace nodes
 
 /// The sine of x radians, elementwise. Float dtypes.
-inline Variable sin(const Variable& x) { return elementwise(nodes::Sin{}, x); }
+template <class = void>
+Variable sin(const Variable& x) {
+  return elementwise(nodes::Sin{}, x);
+}
 /// The cosine of x radians, elementwise. Float dtypes.
-inline Variable cos(const Variable& x) { return elementwise(nodes::Cos{}, x); }
+template <class = void>
+Variable cos(const Variable& x) {
+  return elementwise(nodes::Cos{}, x);
+}
 
 }  // namespace dnn::inline DNN_ABI::inline functions

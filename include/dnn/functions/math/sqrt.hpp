@@ -26,6 +26,9 @@ struct Sqrt {
 }  // namespace nodes
 
 /// The square root, elementwise; NaN below 0. Its gradient at 0 is infinite. Float dtypes.
-inline Variable sqrt(const Variable& x) { return elementwise(nodes::Sqrt{}, x); }
+template <class = void>
+Variable sqrt(const Variable& x) {
+  return elementwise(nodes::Sqrt{}, x);
+}
 
 }  // namespace dnn::inline DNN_ABI::inline functions

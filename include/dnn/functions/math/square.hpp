@@ -27,6 +27,9 @@ struct Square {
 }  // namespace nodes
 
 /// x * x, elementwise. Any dtype but bool.
-inline Variable square(const Variable& x) { return elementwise(nodes::Square{}, x); }
+template <class = void>
+Variable square(const Variable& x) {
+  return elementwise(nodes::Square{}, x);
+}
 
 }  // namespace dnn::inline DNN_ABI::inline functions

@@ -29,7 +29,8 @@ struct SquaredDifference {
 }  // namespace nodes
 
 /// (a - b)^2, elementwise, broadcast together. One dtype, any but bool.
-inline Variable squared_difference(const Variable& a, const Variable& b) {
+template <class = void>
+Variable squared_difference(const Variable& a, const Variable& b) {
   return elementwise(nodes::SquaredDifference{}, a, b);
 }
 

@@ -13,7 +13,8 @@ struct GaussianOptions {
 
 /// A sample of the normal distribution, mean + exp(ln_var / 2) * eps, through which gradients flow. Always random, also
 /// outside training. Operands of one shape and float dtype.
-inline Variable gaussian(const Variable& mean, const Variable& ln_var, const GaussianOptions& options = {}) {
+template <class = void>
+Variable gaussian(const Variable& mean, const Variable& ln_var, const GaussianOptions& options = {}) {
   DNN_EXPECT("gaussian", mean.shape() == ln_var.shape());
   Array eps = options.eps;
   if (!eps.defined()) eps = random::normal(mean.shape(), 0, 1, mean.dtype());

@@ -10,7 +10,8 @@ namespace dnn::inline DNN_ABI::inline functions {
 ///
 /// Float dtypes; gamma and beta of a 16-bit x may be float32. Throws ArgumentError when shapes or dtypes do not fit or
 /// eps is not positive.
-inline Variable layer_normalization(const Variable& x, const Variable& gamma, const Variable& beta, double eps = 1e-5) {
+template <class = void>
+Variable layer_normalization(const Variable& x, const Variable& gamma, const Variable& beta, double eps = 1e-5) {
   DNN_EXPECT("layer_normalization", x.ndim() == 2);
   return call(make_ref<nodes::GroupNormalization>("LayerNormalization", 1, eps), x, gamma, beta);
 }

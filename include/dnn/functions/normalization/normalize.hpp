@@ -10,7 +10,8 @@ namespace dnn::inline DNN_ABI::inline functions {
 
 /// x / (||x|| + eps), with the L2 norm over `axis` (one or several; default 1). A zero vector stays zero, with gradient
 /// gy / eps. Float dtypes. Throws IndexError for an axis out of range.
-inline Variable normalize(const Variable& x, double eps = 1e-5, const Axes& axis = 1) {
+template <class = void>
+Variable normalize(const Variable& x, double eps = 1e-5, const Axes& axis = 1) {
   const Variable squared = sum(x * x, axis, true);
   // The root has no derivative at 0, the quotient has one.
   const Array nonzero = squared != 0;
