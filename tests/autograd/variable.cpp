@@ -126,6 +126,14 @@ TEST_CASE("a function names an input without data", "[autograd]") {
   CHECK_THROWS_AS(tanh(Variable(ones({2})).grad()), ArgumentError);
 }
 
+#if DNN_CUDA
+TEST_CASE("operands on two devices are named", "[autograd]") {
+  const Variable a(ones({2}).to("cuda:0"), {.name = "/l1/W"}), b(ones({2}).to("cpu"));
+  CHECK_THROWS_AS(a + b, DeviceError);
+  CHECK_THROWS_WITH(a + b, ContainsSubstring("'/l1/W'") && ContainsSubstring("cuda:0"));
+}
+#endif
+
 TEST_CASE("an undefined variable is an error wherever its data is wanted", "[autograd]") {
   Variable none;
   CHECK_THROWS_WITH(none.item(), ContainsSubstring("[variable] undefined variable"));

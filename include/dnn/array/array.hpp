@@ -266,7 +266,7 @@ class Array {
   DType dtype_ = float32;
 };
 
-/// Throws ArgumentError unless all arrays are on one device.
+/// Throws DeviceError unless all arrays are on one device.
 inline void expect_same_device(std::string_view op, std::span<const Array> arrays) {
   for (const auto& array : arrays) {
     if (array.device() != arrays[0].device()) {

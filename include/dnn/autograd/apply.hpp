@@ -81,15 +81,19 @@ DNN_NO_DEVIRTUALIZE inline Variables FunctionNode::apply_to(VariableRefs inputs,
     } else {
       results = forward(arrays);
     }
+    if (config().debug) [[unlikely]] {
+      for (const auto& y : results) detail::check_finite(name(), "output", y);
+    }
   } catch (const ArgumentError& error) {
     throw ArgumentError(error.what() + detail::describe_inputs(inputs));
   } catch (const DTypeError& error) {
     throw DTypeError(error.what() + detail::describe_inputs(inputs));
   } catch (const ShapeError& error) {
     throw ShapeError(error.what() + detail::describe_inputs(inputs));
-  }
-  if (config().debug) [[unlikely]] {
-    for (const auto& y : results) detail::check_finite(name(), "output", y);
+  } catch (const DeviceError& error) {
+    throw DeviceError(error.what() + detail::describe_inputs(inputs));
+  } catch (const NonFiniteError& error) {
+    throw NonFiniteError(error.what() + detail::describe_inputs(inputs));
   }
 
   bool connects = false;

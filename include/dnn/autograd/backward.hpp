@@ -153,7 +153,7 @@ class BackwardEngine {
                             i, ", which is ", input->dtype, " ", input->shape);
       }
       if (config().debug) [[unlikely]]
-        detail::check_finite(function.name(), "gradient", gx[i].array());
+        detail::check_finite(function.name(), concat("gradient of input ", i, " '", input->name, "'"), gx[i].array());
       accumulate(input, std::move(gx[i]));
     }
   }
