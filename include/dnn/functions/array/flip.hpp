@@ -8,7 +8,7 @@ namespace dnn::inline DNN_ABI::inline functions {
 
 /// x with `axis` in reverse order. Any dtype. Throws IndexError for an axis out of range.
 inline Variable flip(const Variable& x, int axis) {
-  std::vector<Index> index(static_cast<std::size_t>(normalize_axis(axis, x.ndim(), "flip")), all);
+  std::vector<Index> index(static_cast<std::size_t>(normalize_axis(axis, x.ndim(), "flip")), Slice{});
   index.push_back(Slice{none, none, -1});
   return get_item(x, index);
 }

@@ -107,7 +107,7 @@ inline Variable pad(const Variable& x, std::span<const PadWidth> widths, PadMode
     if (n == 0) throw ArgumentError("[pad] axis ", axis, " of shape ", x.shape(), " is empty");
     std::vector<std::int64_t> sources;
     for (std::int64_t i = -before; i < n + after; ++i) sources.push_back(nodes::pad_source(mode, i, n));
-    std::vector<Index> index(static_cast<std::size_t>(axis), Index(all));
+    std::vector<Index> index(static_cast<std::size_t>(axis), Index(Slice{}));
     index.push_back(array_from(sources));
     y = get_item(y, index);
   }

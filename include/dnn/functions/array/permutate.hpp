@@ -31,7 +31,7 @@ inline Variable permutate(const Variable& x, const Array& indices, const Permuta
     }
     inverse.data<std::int64_t>()[to] = i;
   }
-  std::vector<Index> index(static_cast<std::size_t>(along), all);
+  std::vector<Index> index(static_cast<std::size_t>(along), Slice{});
   index.push_back(options.inv ? inverse : order);
   return get_item(x, index);
 }

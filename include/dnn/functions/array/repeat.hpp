@@ -24,7 +24,7 @@ inline Variable repeat(const Variable& x, std::span<const std::int64_t> repeats,
     DNN_EXPECT("repeat", times >= 0);
     rows.insert(rows.end(), static_cast<std::size_t>(times), i);
   }
-  std::vector<Index> index(static_cast<std::size_t>(along), all);
+  std::vector<Index> index(static_cast<std::size_t>(along), Slice{});
   index.push_back(array_from(rows));
   return get_item(x, index);
 }
