@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <initializer_list>
+#include <iterator>
 #include <memory>
 #include <new>
 #include <utility>
@@ -22,11 +23,7 @@ class SmallVector {
   SmallVector() noexcept = default;
   explicit SmallVector(std::size_t count) { resize(count); }
   SmallVector(std::initializer_list<T> values) : SmallVector(values.begin(), values.end()) {}
-  template <class It>
-    requires requires(It it) {
-      *it;
-      ++it;
-    }
+  template <std::input_iterator It>
   SmallVector(It first, It last) {
     for (; first != last; ++first) push_back(*first);
   }
