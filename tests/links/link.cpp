@@ -133,7 +133,7 @@ struct Listed : Base {
     s("l2", l2);
   }
 };
-struct Pair {
+struct NumberAndLink {
   int n;
   links::Linear l;
 };
@@ -152,7 +152,7 @@ TEST_CASE("fields that a list of links would miss are found", "[link]") {
   STATIC_REQUIRE_FALSE(Hides<Listed>);
   Listed listed;
   CHECK(dnn::detail::namedparams(listed).size() == 4);
-  STATIC_REQUIRE(dnn::detail::StructOfLinks<Pair>);
+  STATIC_REQUIRE(dnn::detail::StructOfLinks<NumberAndLink>);
   STATIC_REQUIRE_FALSE(dnn::detail::StructOfLinks<Numbers>);
 }
 
