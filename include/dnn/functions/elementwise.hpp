@@ -141,7 +141,7 @@ struct ElementwiseGradient {
   }
 };
 
-/// Whether an op has a derivative. (As a member of the class below it is false to nvcc, where to g++ it is true.)
+/// Whether an op has a derivative. (Asked in a member function, nvcc takes it for false where g++ takes it for true.)
 template <class Op, std::size_t... I>
 constexpr bool has_gradient(std::index_sequence<I...>) {
   return requires(const Op& op, kernels::Pack<float> v) { op.template grad<0>(v, (void(I), v)..., v); };

@@ -98,7 +98,7 @@ class Reduction final : public FunctionNode {
  private:
   template <std::size_t... I>
   Variables gradients(const Variable& gy, const Variable& y, std::index_sequence<I...> all) {
-    if constexpr (requires(kernels::Pack<float> v) { op_.template grad<0>(v, (void(I), v)..., v); }) {
+    if constexpr (has_gradient<Op>(all)) {
       Variables gx(Arity);
       ((wanted(I) ? void(gx[I] = gradient<static_cast<int>(I)>(gy, y, all)) : void()), ...);
       return gx;
