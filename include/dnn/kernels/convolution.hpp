@@ -1,9 +1,9 @@
-/// 2-D convolution as matrix products with im2col: y = W columns(x), and its two transposes. Where the window moves by
-/// single pixels, direct_convolution.hpp does without the columns.
+/// 2-D convolution y = W columns(x), and its two transposes. Most are those of direct_convolution.hpp; of small images,
+/// and where the transpose of a window that moves by several pixels is asked for, the columns are made (im2col).
 ///
-/// The batch is worked on in blocks of images that stand side by side in one matrix, wide enough for the product to run
-/// at full speed; blocks run in parallel. How images are grouped depends on the sizes alone, so results do not depend
-/// on the number of threads. Layouts: x (N, C, H, W), W (O, C / groups, kh, kw), y (N, O, out_h, out_w).
+/// For these the batch is worked on in blocks of images that stand side by side in one matrix, wide enough for the
+/// product to run at full speed; blocks run in parallel. How images are grouped depends on the sizes alone, so results
+/// do not depend on the number of threads. Layouts: x (N, C, H, W), W (O, C / groups, kh, kw), y (N, O, out_h, out_w).
 #pragma once
 
 #include <algorithm>
@@ -23,10 +23,9 @@ namespace dnn::inline DNN_ABI::kernels {
 
 namespace detail {
 
-/// Whether no columns are needed, and there is anything to compute.
-inline bool is_direct(const Convolution2D& c) noexcept {
-  return !c.window.is_identity() && moves_by_pixels(c.window) && c.batch > 0 && c.window.places() > 0 &&
-         c.weights() > 0;
+/// Whether an image alone has enough places to fill registers, so that no columns are needed.
+inline bool is_direct(const Convolution2D& c, const Window2D& window) noexcept {
+  return !window.is_identity() && window.places() >= 12 && c.batch > 0 && c.weights() > 0;
 }
 
 /// The images [first, first + count) of one block.
@@ -67,7 +66,7 @@ const T* rows_of(const Convolution2D& c, const T* y, ImageBlock images, std::int
 
 template <class T>
 void convolution_2d_on_host(const Convolution2D& c, const T* x, const T* W, const T* bias, T* y) {
-  if (is_direct(c)) {
+  if (is_direct(c, c.window)) {
     return correlate(c.window, c.batch, c.groups, c.group_in(), c.group_out(), x, W, bias, y);
   }
   const auto places = c.window.places(), width = c.block() * places;
@@ -100,7 +99,8 @@ void convolution_2d_on_host(const Convolution2D& c, const T* x, const T* W, cons
 
 template <class T>
 void deconvolution_2d_on_host(const Convolution2D& c, const T* y, const T* W, const T* bias, T* x) {
-  if (is_direct(c) && moves_by_pixels_transposed(c.window)) {
+  const bool by_pixels = c.window.s_y == 1 && c.window.s_x == 1;
+  if (by_pixels && is_direct(c, transposed(c.window))) {
     const Scratch<T> transposed(c.weights());
     transpose_weights(c.groups, c.group_in(), c.group_out(), c.window.cells(), W, transposed.data());
     return correlate(detail::transposed(c.window), c.batch, c.groups, c.group_out(), c.group_in(), y,
@@ -133,7 +133,7 @@ void deconvolution_2d_on_host(const Convolution2D& c, const T* y, const T* W, co
 
 template <class T>
 void convolution_2d_weights_on_host(const Convolution2D& c, const T* x, const T* gy, T* gW) {
-  if (is_direct(c)) {
+  if (is_direct(c, c.window)) {
     return correlate_weights(c.window, c.batch, c.groups, c.group_in(), c.group_out(), x, gy, gW);
   }
   const auto places = c.window.places(), width = c.block() * places, blocks = c.blocks();
