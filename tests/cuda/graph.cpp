@@ -35,6 +35,7 @@ TEST_CASE("a graph repeats what was recorded, which itself does nothing", "[grap
     add(x, 10);
   });
   CHECK_FALSE(cu::is_capturing());
+  CHECK(graph.size() == 2);
   CHECK(array_equal(x.to("cpu"), array({1.f, 2.f, 3.f})));
   graph.launch();
   graph.launch();

@@ -75,27 +75,32 @@ class Graph {
     }
     detail::capturing_slot() = nullptr;
     check(cudaStreamEndCapture(stream.get(), &graph));
-    const auto error = cudaGraphInstantiate(&executable_, graph, 0);
+    auto error = cudaGraphGetNodes(graph, nullptr, &size_);
+    if (error == cudaSuccess) error = cudaGraphInstantiate(&executable_, graph, 0);
     cudaGraphDestroy(graph);
     check(error);
   }
   Graph(Graph&& other) noexcept
-      : memory_(std::move(other.memory_)), executable_(std::exchange(other.executable_, nullptr)) {}
+      : memory_(std::move(other.memory_)), executable_(std::exchange(other.executable_, nullptr)), size_(other.size_) {}
   Graph& operator=(Graph&& other) noexcept {
     std::swap(memory_, other.memory_);
     std::swap(executable_, other.executable_);
+    std::swap(size_, other.size_);
     return *this;
   }
   ~Graph() {
     if (executable_) cudaGraphExecDestroy(executable_);
   }
 
+  /// How many kernels, copies and fills were recorded.
+  std::size_t size() const noexcept { return size_; }
   /// Starts the recorded work on the current stream.
   void launch() const { check(cudaGraphLaunch(executable_, current_stream())); }
 
  private:
   GraphMemory memory_ = detail::new_graph_memory();
   cudaGraphExec_t executable_ = nullptr;
+  std::size_t size_ = 0;
 };
 
 }  // namespace dnn::inline DNN_ABI::cu

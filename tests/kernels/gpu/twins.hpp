@@ -6,6 +6,7 @@
 #include "catch.hpp"
 #include "dnn/array/compare.hpp"
 #include "dnn/array/factories.hpp"
+#include "dnn/cuda/graph.hpp"
 
 namespace device_test {
 
@@ -25,6 +26,14 @@ void expect_twins(const std::string& what, const Make& make, double rtol = 1e-5,
   const bool close = dnn::allclose(actual, expected, rtol, atol, &difference);
   CAPTURE(difference);
   CHECK(close);
+}
+
+/// How many kernels, copies and fills the work makes on the GPU. It is recorded, not done.
+template <class Work>
+std::size_t launches(const Work& work) {
+  const auto here = dnn::using_device("cuda:0");
+  const dnn::cu::Stream stream;
+  return dnn::cu::Graph(stream, work).size();
 }
 
 /// Random numbers, among them NaN and infinities when `special`; the same bits for every device, as the GPU's

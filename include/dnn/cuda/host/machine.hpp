@@ -74,6 +74,7 @@ struct CUstream_st {
 
 struct CUgraph_st {
   std::vector<std::function<void()>> nodes = {};  ///< in the order in which they were submitted
+  std::size_t notes = 0;                          ///< those that a GPU would not have: `fresh`
 };
 struct CUgraphExec_st {
   std::shared_ptr<CUgraph_st> graph;

@@ -123,6 +123,7 @@ inline void fresh(void* block, std::size_t bytes, cudaStream_t handle) {
       m.open(device);
       m.device(device).arena.resize(static_cast<std::byte*>(block), bytes);
     });
+    if (stream->capture) ++stream->capture->graph->notes;
     return cudaSuccess;
   });
 }
@@ -479,6 +480,11 @@ inline cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureS
     return cudaSuccess;
   });
 }
+inline cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t* nodes, std::size_t* count) {
+  if (nodes) return cudaErrorInvalidValue;  // the emulator only counts
+  *count = graph->nodes.size() - graph->notes;
+  return cudaSuccess;
+}
 inline cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph, unsigned long long = 0) {
   *executable = new CUgraphExec_st{std::make_shared<CUgraph_st>(*graph)};
   return cudaSuccess;
@@ -575,6 +581,7 @@ using dnn::cu::host::cudaGetErrorString;
 using dnn::cu::host::cudaGetLastError;
 using dnn::cu::host::cudaGraphDestroy;
 using dnn::cu::host::cudaGraphExecDestroy;
+using dnn::cu::host::cudaGraphGetNodes;
 using dnn::cu::host::cudaGraphInstantiate;
 using dnn::cu::host::cudaGraphLaunch;
 using dnn::cu::host::cudaLaunchKernel;

@@ -137,6 +137,7 @@ struct CUgraphExec_st;
 using cudaStream_t = CUstream_st*;
 using cudaEvent_t = CUevent_st*;
 using cudaGraph_t = CUgraph_st*;
+using cudaGraphNode_t = void*;
 using cudaGraphExec_t = CUgraphExec_st*;
 
 #endif
