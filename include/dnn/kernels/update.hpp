@@ -164,13 +164,27 @@ inline double sum_of_squares(const Elements& x) {
 }
 }  // namespace detail
 
-/// *out = the sum of the squares of all arrays' elements. The order of additions does not depend on the threads.
-inline void sum_of_squares(double* out, std::span<const Elements> arrays) {
+/// finish(0, the sum of the squares of all arrays' elements), called once, on the current device. `Finish` is a struct
+/// of pointers and numbers with `DNN_HD void operator()(std::int64_t, double) const`. The order of additions does not
+/// depend on the threads.
+template <class Finish>
+void sum_of_squares(std::span<const Elements> arrays, const Finish& finish) {
 #if DNN_CUDA
-  if (on_gpu()) return gpu::sum_of_squares<Elements>(out, arrays);
+  if (on_gpu()) return gpu::sums_of_squares(arrays, true, finish);
 #endif
-  *out = 0;
-  for (const auto& array : arrays) *out += detail::sum_of_squares(array);
+  double sum = 0;
+  for (const auto& array : arrays) sum += detail::sum_of_squares(array);
+  finish(std::int64_t{0}, sum);
+}
+/// finish(k, the sum of the squares of array k's elements) for every array.
+template <class Finish>
+void sums_of_squares(std::span<const Elements> arrays, const Finish& finish) {
+#if DNN_CUDA
+  if (on_gpu()) return gpu::sums_of_squares(arrays, false, finish);
+#endif
+  for (std::size_t k = 0; k < arrays.size(); ++k) {
+    finish(static_cast<std::int64_t>(k), detail::sum_of_squares(arrays[k]));
+  }
 }
 
 }  // namespace dnn::inline DNN_ABI::kernels

@@ -34,11 +34,11 @@ struct ScaleGradient {
 /// After backward: is this update to be left out, and what the next loss is multiplied by.
 struct JudgeGradients {
   double* s;
-  const double* squares;  ///< of all gradients together
-  double growth;          ///< 0: the scale is fixed
+  double growth;  ///< 0: the scale is fixed
 
-  DNN_HD void operator()(std::int64_t) const {
-    const bool finite = *squares - *squares == 0;
+  /// By the sum of the squares of all gradients.
+  DNN_HD void operator()(std::int64_t, double squares) const {
+    const bool finite = squares - squares == 0;
     s[LossScale::inverse] = 1 / s[LossScale::scale];
     s[LossScale::skip] = finite ? 0 : 1;
     if (growth == 0) return;
@@ -116,12 +116,9 @@ struct Optimizer::MixedPrecision {
       const Array g = rule->parameter_.grad();
       if (g.defined()) gradients.push_back({g.bytes(), g.dtype(), g.size()});
     }
-    Array squares({}, float64);
-    kernels::sum_of_squares(squares.data<double>(), gradients);
     const auto& options = *optimizer.loss_scaling_;
     const double growth = options.scale ? 0 : std::exp2(1 / static_cast<double>(options.interval));
-    kernels::for_each_index("loss_scaling", 1, 1,
-                            detail::JudgeGradients{state.data<double>(), squares.data<double>(), growth});
+    kernels::sum_of_squares(gradients, detail::JudgeGradients{state.data<double>(), growth});
   }
 
   static constexpr Precision functions{&take_gradients, &give_back, &judge};

@@ -113,6 +113,21 @@ struct OptimizerState {
 };
 using OptimizerStates = SmallVector<OptimizerState, 3>;
 
+class UpdateRule;
+
+namespace detail {
+template <class Hook>
+concept BatchedHook = std::invocable<Hook&, UpdateRule&, Parameter&, kernels::UpdateBatch&>;
+template <class Hook>
+inline constexpr bool is_parameter_hook = BatchedHook<Hook> || std::invocable<Hook&, UpdateRule&, Parameter&>;
+
+template <class Hook>
+void call_parameter_hook(Hook& hook, UpdateRule& rule, Parameter& parameter, kernels::UpdateBatch& batch) {
+  if constexpr (BatchedHook<Hook>) hook(rule, parameter, batch);
+  else hook(rule, parameter);
+}
+}  // namespace detail
+
 /// What an optimizer knows of one parameter.
 class UpdateRule {
  public:
@@ -144,12 +159,19 @@ class UpdateRule {
     overrides_.emplace_back(name, value);
   }
 
-  /// A hook for this parameter alone: `hook(UpdateRule&, Parameter&)`.
+  /// A hook for this parameter alone, of the second or third kind (`Optimizer::add_hook`).
   template <class Hook>
-    requires(std::invocable<Hook&, UpdateRule&, Parameter&>)
+    requires(detail::is_parameter_hook<Hook>)
   void add_hook(Hook hook, HookOptions options = {}) {
     const Hook& named = hook;
-    hooks_.add(named, std::function<void(UpdateRule&, Parameter&)>(hook), std::move(options));
+    hooks_.add(
+        named,
+        [hook](UpdateRule& rule, Parameter& parameter) mutable {
+          kernels::UpdateBatch batch;
+          detail::call_parameter_hook(hook, rule, parameter, batch);
+          batch.flush();
+        },
+        std::move(options));
   }
   void remove_hook(std::string_view name) { hooks_.remove(name); }
 
@@ -280,30 +302,29 @@ class Optimizer {
     return loss_scale_.defined() ? loss_scale_[detail::LossScale::scale].item() : loss_scaling_->scale.value_or(1);
   }
 
-  /// `hook(Optimizer&)`, called once, or `hook(UpdateRule&, Parameter&)`, called for every parameter. Hooks run in the
-  /// order in which they were added. Throws ArgumentError before `setup`, and for a name that is taken.
+  /// `hook(Optimizer&)`, called once, `hook(UpdateRule&, Parameter&)`, called for every parameter, or
+  /// `hook(UpdateRule&, Parameter&, kernels::UpdateBatch&)`, which leaves what it does to gradients to the batch: one
+  /// launch for all parameters on a GPU. Hooks run in the order in which they were added. Throws ArgumentError before
+  /// `setup`, and for a name that is taken.
   template <class Hook>
   void add_hook(Hook hook, HookOptions options = {}) {
     (void)target();
     const Hook& named = hook;
-    if constexpr (std::invocable<Hook&, UpdateRule&, Parameter&>) {
-      hooks_.add(
-          named,
-          [hook](Optimizer& optimizer) mutable {
-            for (auto& rule : optimizer.rules_) hook(*rule, rule->parameter());
-            optimizer.fill_missing_gradients();
-          },
-          std::move(options));
-    } else {
-      static_assert(std::invocable<Hook&, Optimizer&>, "a hook takes (Optimizer&) or (UpdateRule&, Parameter&)");
-      hooks_.add(
-          named,
-          [hook](Optimizer& optimizer) mutable {
+    static_assert(std::invocable<Hook&, Optimizer&> || detail::is_parameter_hook<Hook>,
+                  "a hook takes (Optimizer&), (UpdateRule&, Parameter&) or these and (kernels::UpdateBatch&)");
+    hooks_.add(
+        named,
+        [hook](Optimizer& optimizer) mutable {
+          if constexpr (std::invocable<Hook&, Optimizer&>) {
             hook(optimizer);
-            optimizer.fill_missing_gradients();
-          },
-          std::move(options));
-    }
+          } else {
+            kernels::UpdateBatch batch;
+            for (auto& rule : optimizer.rules_) detail::call_parameter_hook(hook, *rule, rule->parameter(), batch);
+            batch.flush();
+          }
+          optimizer.fill_missing_gradients();
+        },
+        std::move(options));
   }
   void remove_hook(std::string_view name) { hooks_.remove(name); }
 

@@ -22,6 +22,11 @@ struct Momentum {
   }
 };
 
+struct StoreAt {
+  double* out;
+  DNN_HD void operator()(std::int64_t k, double sum) const { out[k] = sum; }
+};
+
 struct Net : Chain<Net> {
   links::Linear l1{20, 17}, l2{17, 5};
   Variable operator()(const Variable& x) { return l2(relu(l1(x))); }
@@ -65,11 +70,58 @@ TEST_CASE("GPU: the sum of squares of several arrays", "[gpu]") {
       const Array a = numbers({9001}, dtype), b = numbers({3}, dtype), c({0}, dtype);
       std::vector<kernels::Elements> elements;
       for (const auto& x : {a, b, c}) elements.push_back({x.bytes(), x.dtype(), x.size()});
-      Array out({}, float64);
-      kernels::sum_of_squares(out.data<double>(), elements);
+      Array out({4}, float64);
+      kernels::sum_of_squares(elements, StoreAt{out.data<double>()});
+      kernels::sums_of_squares(elements, StoreAt{out.data<double>() + 1});
       return out;
     });
   }
+}
+
+TEST_CASE("GPU: a hook is one launch for all parameters, and those by norms are few", "[gpu]") {
+  const auto device = using_device("cuda:0");
+  Net net;
+  optimizers::MomentumSGD optimizer;
+  const auto launches_with = [&](const auto&... hooks) {
+    optimizer.setup(net);
+    (optimizer.add_hook(hooks), ...);
+    for (const auto& rule : optimizer.rules()) rule->parameter().set_grad(Variable(ones(rule->parameter().shape())));
+    optimizer.update();  // makes the states
+    return launches([&] { optimizer.update(); });
+  };
+  using namespace optimizer_hooks;
+  CHECK(launches_with() == 1);
+  CHECK(launches_with(WeightDecay{0.1}) == 2);
+  CHECK(launches_with(WeightDecay{0.1}, Lasso{0.1}, GradientHardClipping{-1, 1}) == 4);
+  CHECK(launches_with(GradientClipping{1}) == 4);
+  CHECK(launches_with(GradientLARS{}) == 5);
+}
+
+TEST_CASE("GPU: hooks agree with the CPU's, and with themselves from run to run", "[gpu]") {
+  const auto train = [&](auto hook) {
+    return [hook] {
+      seed(1);
+      Net net;
+      optimizers::SGD optimizer;
+      optimizer.setup(net);
+      optimizer.add_hook(hook);
+      for (int i = 0; i < 2; ++i) {
+        for (const auto& rule : optimizer.rules()) {
+          rule->parameter().set_grad(Variable(numbers(rule->parameter().shape(), float32)));
+        }
+        optimizer.update();
+      }
+      return net.l1.W.array();
+    };
+  };
+  using namespace optimizer_hooks;
+  expect_twins("WeightDecay", train(WeightDecay{0.1}));
+  expect_twins("Lasso", train(Lasso{0.1}));
+  expect_twins("GradientHardClipping", train(GradientHardClipping{-0.5, 0.5}));
+  expect_twins("GradientClipping", train(GradientClipping{0.5}));
+  expect_twins("GradientLARS", train(GradientLARS{}));
+  const auto device = using_device("cuda:0");
+  CHECK(array_equal(train(GradientClipping{0.5})(), train(GradientClipping{0.5})()));
 }
 
 // The emulator's streams work only when somebody waits for them: as long as nobody reads a result, even what came

@@ -18,7 +18,6 @@
 #include "dnn/cuda/launch.hpp"
 #include "dnn/kernels/gpu/elementwise.hpp"
 #include "dnn/kernels/gpu/lines.hpp"
-#include "dnn/kernels/gpu/reduce.hpp"
 #include "dnn/kernels/gpu/scratch.hpp"
 #include "dnn/kernels/number.hpp"
 #include "dnn/kernels/reducers.hpp"
@@ -200,28 +199,49 @@ DNN_KERNEL void square_arrays(double* partial, SquaresTable table) {
   if (threadIdx.x == 0) partial[blockIdx.x] = sum;
 }
 
-/// As kernels::sum_of_squares: one launch over all arrays, and those that add up its blocks.
-template <class Elements>
-void sum_of_squares(double* out, std::span<const Elements> arrays) {
+/// finish(first + k, the sum of the partial sums of entry k), a block for each.
+template <class Finish>
+DNN_KERNEL void finish_squares(const double* partial, SquaresTable table, std::int64_t first, Finish finish) {
+  DNN_SHARED(double, shared, [line_warps]);
+  const int k = static_cast<int>(blockIdx.x);
+  const Index32 end = k + 1 < table.count ? table.entries[k + 1].first_block : table.blocks;
+  double sum = 0;
+  for (Index32 i = table.entries[k].first_block + threadIdx.x; i < end; i += blockDim.x) sum += partial[i];
+  sum = reduce_group(sum, line_threads, shared, Sum{});
+  if (threadIdx.x == 0) finish(first + k, sum);
+}
+
+/// As kernels::sum_of_squares (`together`) and kernels::sums_of_squares: two launches for as many arrays as a table
+/// holds.
+template <class Elements, class Finish>
+void sums_of_squares(std::span<const Elements> arrays, bool together, const Finish& finish) {
+  const auto blocks_of = [](const Elements& x) {
+    return static_cast<Index32>((x.n + update_block - 1) / update_block);
+  };
   std::int64_t blocks = 0;
-  for (const auto& x : arrays) blocks += (x.n + update_block - 1) / update_block;
+  for (const auto& x : arrays) blocks += blocks_of(x);
   const Scratch<double> partial(blocks);
   double* to = partial.data();
-  SquaresTable table;
-  const auto start = [&] {
-    if (table.blocks > 0) cu::launch("sum_of_squares", square_arrays<>, {table.blocks, line_threads}, to, table);
-    to += table.blocks;
-    table.count = 0;
-    table.blocks = 0;
+  const auto finish_with = [&](const double* sums, const SquaresTable& table, std::int64_t first) {
+    cu::launch("sum_of_squares", finish_squares<Finish>, {static_cast<unsigned>(table.count), line_threads}, sums,
+               table, first, finish);
   };
-  for (const auto& x : arrays) {
-    if (x.n == 0) continue;
-    if (table.count == static_cast<std::int32_t>(SquaresTable::capacity)) start();
-    table.entries[table.count++] = {x.data, x.n, table.blocks, x.dtype};
-    table.blocks += static_cast<Index32>((x.n + update_block - 1) / update_block);
+  for (std::size_t first = 0; first < arrays.size(); first += SquaresTable::capacity) {
+    SquaresTable table;
+    for (const auto& x : arrays.subspan(first, std::min(SquaresTable::capacity, arrays.size() - first))) {
+      table.entries[table.count++] = {x.data, x.n, table.blocks, x.dtype};
+      table.blocks += blocks_of(x);
+    }
+    cu::launch("sum_of_squares", square_arrays<>, {table.blocks, line_threads}, to, table);
+    if (!together) finish_with(to, table, static_cast<std::int64_t>(first));
+    to += table.blocks;
   }
-  start();
-  reduce<Sum, double>(out, partial.data(), 1, blocks, 1);
+  if (!together) return;
+  SquaresTable all;
+  all.count = 1;
+  all.blocks = static_cast<Index32>(blocks);
+  all.entries[0].first_block = 0;
+  finish_with(partial.data(), all, 0);
 }
 
 }  // namespace dnn::inline DNN_ABI::kernels::gpu

@@ -5,7 +5,6 @@
 #include <string_view>
 #include <vector>
 
-#include "dnn/kernels/for_each_index.hpp"
 #include "dnn/optimizers/hooks/change_gradient.hpp"
 
 namespace dnn::inline DNN_ABI::optimizer_hooks {
@@ -30,19 +29,19 @@ struct GradientClipping {
     const UsingDevice here(device);
     Array rate({}, float64);
     double* const p = rate.data<double>();
-    kernels::sum_of_squares(p, gradients);
-    kernels::for_each_index("GradientClipping", 1, 1, Rate{p, threshold});
+    kernels::sum_of_squares(gradients, Rate{p, threshold});
     if (device == Device{} && *p == 1) return;  // the GPU multiplies by 1: faster than to wait for the answer
-    for (const auto& rule : optimizer.rules()) detail::change_gradient(rule->parameter(), Scale{p});
+    kernels::UpdateBatch batch;
+    for (const auto& rule : optimizer.rules()) detail::change_gradient(rule->parameter(), Scale{p}, batch);
+    batch.flush();
   }
 
-  /// The sum of squares becomes the factor.
   struct Rate {
     double* p;
     double threshold;
 
-    DNN_HD void operator()(std::int64_t) const {
-      const double rate = threshold / std::sqrt(*p);
+    DNN_HD void operator()(std::int64_t, double squares) const {
+      const double rate = threshold / std::sqrt(squares);
       *p = rate >= 1 ? 1 : rate;
     }
   };

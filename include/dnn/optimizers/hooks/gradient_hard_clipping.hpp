@@ -13,9 +13,9 @@ struct GradientHardClipping {
 
   static constexpr std::string_view name = "GradientHardClipping";
 
-  void operator()(UpdateRule&, Parameter& parameter) const {
+  void operator()(UpdateRule&, Parameter& parameter, kernels::UpdateBatch& batch) const {
     DNN_EXPECT(name, lower_bound <= upper_bound);
-    detail::change_gradient(parameter, Formula{lower_bound, upper_bound});
+    detail::change_gradient(parameter, Formula{lower_bound, upper_bound}, batch);
   }
 
   struct Formula {

@@ -2,7 +2,9 @@
 
 #include <cmath>
 #include <cstdint>
+#include <span>
 #include <string_view>
+#include <vector>
 
 #include "dnn/kernels/for_each_index.hpp"
 #include "dnn/optimizers/hooks/change_gradient.hpp"
@@ -18,27 +20,37 @@ struct GradientLARS {
 
   static constexpr std::string_view name = "GradientLARS";
 
+  void operator()(Optimizer& optimizer) const {
+    std::vector<Parameter*> together;  // on one device
+    for (const auto& rule : optimizer.rules()) {
+      Parameter& p = rule->parameter();
+      if (!p.is_initialized() || !p.grad_variable().defined()) continue;
+      if (!together.empty() && together.back()->device() != p.device()) {
+        scale(together);
+        together.clear();
+      }
+      together.push_back(&p);
+    }
+    scale(together);
+  }
   void operator()(UpdateRule&, Parameter& parameter) const {
-    const Array gradient = parameter.grad();
-    if (!gradient.defined()) return;
-    const Array& data = parameter.array();
-    const UsingDevice here(data.device());
-    Array numbers({3}, float64);  // the two sums of squares, and the rate
-    double* const n = numbers.data<double>();
-    const kernels::Elements p = detail::elements(data), g = detail::elements(gradient);
-    kernels::sum_of_squares(n, {&p, 1});
-    kernels::sum_of_squares(n + 1, {&g, 1});
-    kernels::for_each_index("GradientLARS", 1, 1, Rate{n, threshold, weight_decay, eps});
-    detail::change_gradient(parameter, Formula{weight_decay, n + 2});
+    Parameter* const one = &parameter;
+    if (parameter.grad_variable().defined()) scale({&one, 1});
   }
 
+  struct Norms {
+    double* norms;
+
+    DNN_HD void operator()(std::int64_t k, double squares) const { norms[k] = std::sqrt(squares); }
+  };
+  /// The norms of p and g become the rate, in the place of the first.
   struct Rate {
-    double* n;
+    double* norms;
     double threshold, weight_decay, eps;
 
-    DNN_HD void operator()(std::int64_t) const {
-      const double p_norm = std::sqrt(n[0]), g_norm = std::sqrt(n[1]);
-      n[2] = p_norm > threshold ? p_norm / (eps + g_norm + weight_decay * p_norm) : 1;
+    DNN_HD void operator()(std::int64_t i) const {
+      const double p = norms[2 * i], g = norms[2 * i + 1];
+      norms[2 * i] = p > threshold ? p / (eps + g + weight_decay * p) : 1;
     }
   };
   struct Formula {
@@ -50,6 +62,27 @@ struct GradientLARS {
       g = *rate * (g + weight_decay * p);
     }
   };
+
+ private:
+  void scale(std::span<Parameter* const> parameters) const {
+    if (parameters.empty()) return;
+    const UsingDevice here(parameters[0]->device());
+    std::vector<kernels::Elements> arrays;  // p and g of the first, of the second...
+    for (const Parameter* p : parameters) {
+      arrays.push_back(detail::elements(p->array()));
+      arrays.push_back(detail::elements(p->grad()));
+    }
+    const auto count = static_cast<std::int64_t>(parameters.size());
+    Array numbers({2 * count}, float64);
+    double* const norms = numbers.data<double>();
+    kernels::sums_of_squares(arrays, Norms{norms});
+    kernels::for_each_index("GradientLARS", count, 1, Rate{norms, threshold, weight_decay, eps});
+    kernels::UpdateBatch batch;
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      detail::change_gradient(*parameters[i], Formula{weight_decay, norms + 2 * i}, batch);
+    }
+    batch.flush();
+  }
 };
 
 }  // namespace dnn::inline DNN_ABI::optimizer_hooks

@@ -32,8 +32,9 @@ struct GradientNoise {
     const Array noise = noise_func(parameter, eta, rule.t());
     DNN_EXPECT(name, noise.shape() == parameter.shape());
     DNN_EXPECT(name, noise.dtype() == parameter.dtype());
-    const Array gradient = mutable_gradient(parameter);
-    detail::change_array(gradient, noise, Formula{});
+    kernels::UpdateBatch batch;
+    detail::change_gradient(parameter, noise, Formula{}, batch);
+    batch.flush();
   }
 
   struct Formula {

@@ -12,7 +12,9 @@ struct Lasso {
 
   static constexpr std::string_view name = "Lasso";
 
-  void operator()(UpdateRule&, Parameter& parameter) const { detail::change_gradient(parameter, Formula{rate}); }
+  void operator()(UpdateRule&, Parameter& parameter, kernels::UpdateBatch& batch) const {
+    detail::change_gradient(parameter, Formula{rate}, batch);
+  }
 
   struct Formula {
     double rate;

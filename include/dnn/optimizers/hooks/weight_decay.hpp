@@ -13,7 +13,9 @@ struct WeightDecay {
 
   static constexpr std::string_view name = "WeightDecay";
 
-  void operator()(UpdateRule&, Parameter& parameter) const { detail::change_gradient(parameter, Formula{rate}); }
+  void operator()(UpdateRule&, Parameter& parameter, kernels::UpdateBatch& batch) const {
+    detail::change_gradient(parameter, Formula{rate}, batch);
+  }
 
   struct Formula {
     double rate;
