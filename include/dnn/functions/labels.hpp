@@ -1,4 +1,4 @@
-/// Integer labels of classification: their one type inside kernels, and the check that every one names a class.
+/// Integer labels of classification, and indices: their one type inside kernels, and when and how they are checked.
 #pragma once
 
 #include <cstdint>
@@ -12,11 +12,13 @@
 #include "dnn/autograd/variable.hpp"
 #include "dnn/core/config.hpp"
 #include "dnn/kernels/for_each_index.hpp"
+#include "dnn/kernels/label_range.hpp"
 
 namespace dnn::inline DNN_ABI::inline functions::nodes {
 
-/// The labels as int64, in an array of their own: what was checked stays as it is until backward. Throws DTypeError
-/// unless they are integers, DeviceError unless they are on `device`.
+using kernels::LabelRange;
+
+/// The labels as int64. Throws DTypeError unless they are integers, DeviceError unless they are on `device`.
 inline Array labels_of(std::string_view op, const Variable& labels, Device device) {
   const Array t = labels.defined() ? labels.array() : Array{};
   if (!t.defined()) throw ArgumentError("[", op, "] there are no labels");
@@ -24,27 +26,24 @@ inline Array labels_of(std::string_view op, const Variable& labels, Device devic
     throw DTypeError("[", op, "] labels are integers, not ", t);
   }
   if (t.device() != device) throw DeviceError("[", op, "] labels on ", t.device(), ", scores on ", device);
-  return t.dtype() == int64 ? t.copy() : t.to(int64);
+  return t.to(int64);
+}
+/// The same in an array of their own: what was checked stays as it is until backward.
+inline Array own_labels_of(std::string_view op, const Variable& t, Device device) {
+  const Array labels = labels_of(op, t, device);
+  return labels.shares_storage(t.array()) ? labels.copy() : labels;
 }
 
-/// Which labels name a class: inside kernels, where those that do not give NaN instead of an error.
-struct LabelRange {
-  std::int64_t classes;
-  bool may_ignore;
-  std::int64_t ignored;
+/// Whether integers that a kernel on `device` follows are looked at before: not where only that GPU knows them, and
+/// they would have to be waited for. What depends on wrong ones is NaN then. Debug mode waits.
+inline bool is_checked(const Array& integers, Device device) {
+  return integers.device() == Device{} || integers.device() != device || config().debug;
+}
 
-  LabelRange(std::int64_t count, std::optional<std::int64_t> ignore_label) noexcept
-      : classes(count), may_ignore(ignore_label.has_value()), ignored(ignore_label.value_or(0)) {}
-
-  DNN_HD bool ignores(std::int64_t label) const noexcept { return may_ignore && label == ignored; }
-  DNN_HD bool holds(std::int64_t label) const noexcept { return label >= 0 && label < classes; }
-};
-
-/// Throws ArgumentError naming the first label that `accepts` refuses. On a GPU only in debug mode: it
-/// would have to wait for the labels. What depends on wrong ones is NaN there.
+/// Throws ArgumentError naming the first label that `accepts` refuses, where labels are checked.
 template <class Accepts>
 void check_labels(std::string_view op, const Array& labels, const LabelRange& range, Accepts accepts) {
-  if (labels.device() != Device{} && !config().debug) return;
+  if (!is_checked(labels, labels.device())) return;
   const Array host = labels.to(Device{});
   std::int64_t index = 0;
   for (const auto label : host.span<std::int64_t>()) {

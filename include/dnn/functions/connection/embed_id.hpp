@@ -97,7 +97,7 @@ inline Variables EmbedID::backward(const Variables& gy) {
 /// result is 0 and no gradient flows. Throws ArgumentError naming the first id out of range, DTypeError unless x is
 /// integer.
 inline Variable embed_id(const Variable& x, const Variable& W, std::optional<std::int64_t> ignore_label = {}) {
-  return call(make_ref<nodes::EmbedID>(nodes::labels_of("embed_id", x, W.device()), ignore_label), W);
+  return call(make_ref<nodes::EmbedID>(nodes::own_labels_of("embed_id", x, W.device()), ignore_label), W);
 }
 
 }  // namespace dnn::inline DNN_ABI::inline functions

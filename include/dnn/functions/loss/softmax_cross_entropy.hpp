@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <limits>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -21,7 +20,7 @@
 #include "dnn/functions/math/log.hpp"
 #include "dnn/functions/math/logsumexp.hpp"
 #include "dnn/kernels/for_each_index.hpp"
-#include "dnn/kernels/softmax.hpp"
+#include "dnn/kernels/softmax_cross_entropy.hpp"
 
 namespace dnn::inline DNN_ABI::inline functions {
 
@@ -84,7 +83,8 @@ class SoftmaxCrossEntropy final : public FunctionNode {
     DNN_EXPECT(op, x.ndim() >= 2);
     if (options_.reduce != Reduce::mean && options_.reduce != Reduce::no) unknown_reduction(op, "mean, no");
     if (soft()) {
-      if (t_.shape() == x.shape().without(1)) labels_of(op, t_, x.device());  // throws: labels, but of a float dtype
+      if (t_.shape() == x.shape().without(1))
+        own_labels_of(op, t_, x.device());  // throws: labels, but of a float dtype
       DNN_EXPECT(op, t_.shape() == x.shape());
       DNN_EXPECT(op, t_.device() == x.device());
       DNN_EXPECT(op, !options_.class_weight.defined());
@@ -103,57 +103,41 @@ class SoftmaxCrossEntropy final : public FunctionNode {
     retain_inputs({0});
     const Array& x = in[0];
     const Shape kept = x.shape().with(1, 1);
-    factors_ = factors(x);
     largest_ = Array(kept, x.dtype(), x.device());
     log_sum_ = Array(kept, x.dtype(), x.device());
-    Array losses(kept, x.dtype(), x.device());
-    const auto outer = x.shape()[0], classes = x.shape()[1];
-    const auto inner = outer * classes == 0 ? 0 : x.size() / (outer * classes);
+    if (soft()) return {soft_loss(x)};
+    const bool mean = options_.reduce == Reduce::mean;
+    Array loss(mean ? Shape{} : t_.shape(), x.dtype(), x.device());
+    if (mean) scale_ = Array({}, x.dtype(), x.device());
     visit_float(x.dtype(), name(), [&]<class T>(std::type_identity<T>) {
-      const T* data = x.data<T>();
-      kernels::log_sum_exp(data, outer, classes, inner, largest_.data<T>(), log_sum_.data<T>());
-      if (soft()) return;
-      kernels::for_each_index(
-          "softmax_cross_entropy", losses.size(), 8192,
-          Loss<T>{losses.data<T>(), data, std::as_const(largest_).data<T>(), std::as_const(log_sum_).data<T>(),
-                  std::as_const(factors_).data<T>(), positions(classes, inner)});
+      const Array weight = class_weight(x.dtype());
+      const auto scores = labelled<T>(x, weight);
+      T *const largest = largest_.data<T>(), *const log_sum = log_sum_.data<T>();
+      if (!mean) return kernels::softmax_cross_entropy(scores, x.data<T>(), largest, log_sum, loss.data<T>());
+      const double divisor = options_.normalize ? 0 : std::max<double>(static_cast<double>(scores.outer), 1);
+      kernels::mean_softmax_cross_entropy(scores, x.data<T>(), largest, log_sum,
+                                          kernels::MeanLoss<T>{loss.data<T>(), scale_.data<T>(), divisor});
     });
-    if (soft()) {
-      Array terms(x.shape(), x.dtype(), x.device());
-      kernels::elementwise(
-          SoftLoss{options_.soft_target_loss == SoftTargetLoss::kl_divergence}, terms.bytes(), terms.dtype(),
-          terms.shape(),
-          std::array{x.operand(), largest_.operand(), log_sum_.operand(), factors_.operand(), t_.operand()});
-      losses = reduce_axes<kernels::Sum>(terms, 1u << 1);
-    }
-    if (options_.reduce == Reduce::no) return {losses.reshape(x.shape().without(1))};
-    return {reduce_axes<kernels::Sum>(losses, (1u << losses.ndim()) - 1).reshape(Shape{})};
+    return {loss};
   }
 
   Variables backward(const Variables& gy) override {
     const Array& x = retained_input_array(0);
-    const Shape kept = x.shape().with(1, 1);
-    const Array& gradient = gy[0].array();
-    const Array g = options_.reduce == Reduce::no ? gradient.reshape(kept) : gradient;
+    const Array& g = gy[0].array();
     Array gx(x.shape(), x.dtype(), x.device());
     if (soft()) {
-      kernels::elementwise(SoftGradient{}, gx.bytes(), gx.dtype(), gx.shape(),
-                           std::array{x.operand(), largest_.operand(), log_sum_.operand(), factors_.operand(),
-                                      g.operand(), t_.operand()});
-    } else {
-      // (probability - 1) factor gy at the label, computed as one number: a 16-bit gradient is rounded once.
-      const auto classes = x.shape()[1], inner = factors_.size() == 0 ? 0 : factors_.size() / x.shape()[0];
-      const Array wide_g = g.to(factors_.dtype());
-      Array wide = gx.dtype() == factors_.dtype() ? gx : Array(x.shape(), factors_.dtype(), x.device());
+      const Array each = options_.reduce == Reduce::no ? g.reshape(x.shape().with(1, 1)) : g;
       kernels::elementwise(
-          Gradient{}, wide.bytes(), wide.dtype(), wide.shape(),
-          std::array{x.operand(), largest_.operand(), log_sum_.operand(), factors_.operand(), wide_g.operand()});
-      visit_float(wide.dtype(), name(), [&]<class T>(std::type_identity<T>) {
-        kernels::for_each_index("softmax_cross_entropy_gradient", factors_.size(), 8192,
-                                LabelGradient<T>{wide.data<T>(), std::as_const(factors_).template data<T>(),
-                                                 wide_g.data<T>(), wide_g.size() == 1, positions(classes, inner)});
+          SoftGradient{soft_factor()}, gx.bytes(), gx.dtype(), gx.shape(),
+          std::array{x.operand(), largest_.operand(), log_sum_.operand(), each.operand(), t_.operand()});
+    } else {
+      visit_float(largest_.dtype(), name(), [&]<class T>(std::type_identity<T>) {
+        const Array weight = class_weight(largest_.dtype());
+        kernels::softmax_cross_entropy_gradient(labelled<T>(x, weight), gx.bytes(), x.bytes(), g.bytes(), x.dtype(),
+                                                options_.reduce == Reduce::mean, std::as_const(largest_).data<T>(),
+                                                std::as_const(log_sum_).data<T>(),
+                                                scale_.defined() ? std::as_const(scale_).data<T>() : nullptr);
       });
-      if (!wide.shares_storage(gx)) gx.assign(wide);
     }
     if (!config().enable_backprop) return {gx};
     return {
@@ -161,67 +145,35 @@ class SoftmaxCrossEntropy final : public FunctionNode {
              retained_input(0), gy[0])};
   }
 
-  /// What the loss of every position is multiplied by, (N, 1, ...): 0 where it is ignored, its class's weight, and the
-  /// divisor of the mean.
-  Array factors(const Array& x) const {
-    const DType compute = compute_dtype(x.dtype());
-    Array out(x.shape().with(1, 1), compute, x.device());
-    Array counted;  // 1 for every valid label
-    if (soft()) {
-      out.fill(1);
-    } else {
-      const Array weights = options_.class_weight.defined() ? options_.class_weight.to(compute) : Array{};
-      counted = Array(out.shape(), float64, x.device());
-      visit_float(compute, name(), [&]<class T>(std::type_identity<T>) {
-        const LabelRange range(x.shape()[1], options_.ignore_label);
-        kernels::for_each_index("softmax_cross_entropy", out.size(), 32768,
-                                Factor<T>{out.data<T>(), counted.data<double>(), std::as_const(t_).data<std::int64_t>(),
-                                          weights.defined() ? weights.data<T>() : nullptr, range});
-      });
-    }
-    if (options_.reduce != Reduce::mean) return out;
-    Array scaled(out.shape(), compute, x.device());
-    if (!soft() && options_.normalize) {
-      const Array scale = inverse_count(counted, compute);
-      kernels::elementwise(Product{}, scaled.bytes(), compute, out.shape(), std::array{out.operand(), scale.operand()});
-    } else {
-      const auto count = std::max<std::int64_t>(soft() ? out.size() : x.shape()[0], 1);
-      kernels::elementwise(Scale{1.0 / static_cast<double>(count)}, scaled.bytes(), compute, out.shape(),
-                           std::array{out.operand()});
-    }
-    return scaled;
+  /// Where x (N, C, ...) has which label, for kernels that compute in T.
+  template <class T>
+  kernels::LabelledScores<T> labelled(const Array& x, const Array& class_weight) const {
+    return {x.shape()[0], x.shape().slice(2, x.ndim()).size(), std::as_const(t_).data<std::int64_t>(),
+            class_weight.defined() ? class_weight.data<T>() : nullptr,
+            kernels::LabelRange(x.shape()[1], options_.ignore_label)};
+  }
+  Array class_weight(DType compute) const {
+    return options_.class_weight.defined() ? options_.class_weight.to(compute) : Array{};
+  }
+  /// What a loss of soft targets is multiplied by.
+  double soft_factor() const {
+    return options_.reduce == Reduce::no
+               ? 1.0
+               : 1.0 / static_cast<double>(std::max<std::int64_t>(t_.shape().without(1).size(), 1));
   }
 
-  struct Product {
-    template <class V>
-    constexpr V operator()(V a, V b) const {
-      return a * b;
-    }
-  };
-  struct Scale {
-    double by;
-    template <class V>
-    constexpr V operator()(V x) const {
-      return x * by;
-    }
-  };
-  /// factor gy softmax(x): the hard labels are subtracted afterwards.
-  struct Gradient {
-    template <class V>
-    constexpr V operator()(V x, V largest, V log_sum, V factor, V gy) const {
-      return where(factor == 0, 0, exp((x - largest) - log_sum) * factor * gy);
-    }
-  };
   struct SoftGradient {
+    double factor;
     template <class V>
-    constexpr V operator()(V x, V largest, V log_sum, V factor, V gy, V t) const {
+    constexpr V operator()(V x, V largest, V log_sum, V gy, V t) const {
       return (exp((x - largest) - log_sum) - t) * factor * gy;
     }
   };
   struct SoftLoss {
+    double factor;
     bool kl_divergence;
     template <class V>
-    constexpr V operator()(V x, V largest, V log_sum, V factor, V t) const {
+    constexpr V operator()(V x, V largest, V log_sum, V t) const {
       V log_ratio = (largest - x) + log_sum;
       if (kl_divergence) log_ratio = log_ratio + log(t + soft_target_epsilon);
       return t * log_ratio * factor;
@@ -229,65 +181,37 @@ class SoftmaxCrossEntropy final : public FunctionNode {
   };
   static constexpr double soft_target_epsilon = 1e-7;  // keeps log(0) out
 
-  /// The labels, and where in x their classes lie.
-  struct Positions {
-    const std::int64_t* labels;
-    std::int64_t classes, inner;
-
-    DNN_HD bool known(std::int64_t i) const { return labels[i] >= 0 && labels[i] < classes; }
-    DNN_HD std::int64_t at(std::int64_t i) const { return (i / inner * classes + labels[i]) * inner + i % inner; }
-  };
-  template <class T>
-  struct Factor {
-    T* factors;
-    double* counted;
-    const std::int64_t* labels;
-    const T* weights;
-    LabelRange range;
-
-    DNN_HD void operator()(std::int64_t i) const {
-      const std::int64_t label = labels[i];
-      const bool valid = !range.ignores(label);
-      counted[i] = valid ? 1 : 0;
-      factors[i] = !valid                ? T(0)
-                   : !range.holds(label) ? std::numeric_limits<T>::quiet_NaN()
-                   : weights             ? weights[label]
-                                         : T(1);
-    }
-  };
-  template <class T>
-  struct Loss {
-    T* losses;
-    const T *x, *largest, *log_sum, *factors;
-    Positions positions;
-
-    DNN_HD void operator()(std::int64_t i) const {
-      const T factor = factors[i];
-      // The largest is subtracted first: the difference is exact where it is small.
-      losses[i] =
-          factor == 0 || !positions.known(i) ? factor : factor * ((largest[i] - x[positions.at(i)]) + log_sum[i]);
-    }
-  };
-  template <class T>
-  struct LabelGradient {
-    T* gx;
-    const T *factors, *gy;
-    bool single;  // gy is one number
-    Positions positions;
-
-    DNN_HD void operator()(std::int64_t i) const {
-      if (factors[i] != 0 && positions.known(i)) gx[positions.at(i)] -= factors[i] * gy[single ? 0 : i];
-    }
-  };
-
  private:
-  Positions positions(std::int64_t classes, std::int64_t inner) const {
-    return {std::as_const(t_).data<std::int64_t>(), classes, inner};
+  Array soft_loss(const Array& x) {
+    visit_float(x.dtype(), name(), [&]<class T>(std::type_identity<T>) {
+      kernels::log_sum_exp(x.data<T>(), x.shape()[0], x.shape()[1], x.shape().slice(2, x.ndim()).size(),
+                           largest_.data<T>(), log_sum_.data<T>());
+    });
+    Array terms(x.shape(), x.dtype(), x.device());
+    kernels::elementwise(SoftLoss{soft_factor(), options_.soft_target_loss == SoftTargetLoss::kl_divergence},
+                         terms.bytes(), terms.dtype(), terms.shape(),
+                         std::array{x.operand(), largest_.operand(), log_sum_.operand(), t_.operand()});
+    if (options_.reduce == Reduce::mean) return reduce_axes<kernels::Sum>(terms, (1u << x.ndim()) - 1).reshape(Shape{});
+    return reduce_axes<kernels::Sum>(terms, 1u << 1).reshape(x.shape().without(1));
   }
 
   Array t_;
   SoftmaxCrossEntropyOptions options_;
-  Array factors_, largest_, log_sum_;  // (N, 1, ...)
+  Array largest_, log_sum_;  // (N, 1, ...)
+  Array scale_;              // of the mean
+};
+
+/// What the differentiable loss of every position is multiplied by, and 1 where its label is not ignored (float64).
+template <class T>
+struct LossWeights {
+  T* weights;
+  double* counted;
+  kernels::LabelledScores<T> scores;
+
+  DNN_HD void operator()(std::int64_t i) const {
+    weights[i] = scores.weight(i);
+    counted[i] = scores.range.ignores(scores.labels[i]) ? 0 : 1;
+  }
 };
 
 /// The same loss made of differentiable functions.
@@ -296,24 +220,38 @@ inline Variable differentiable_softmax_cross_entropy(const Variable& x, const Ar
   const SoftmaxCrossEntropy fused(t, options);
   const std::array inputs{x.array()};
   fused.check(inputs);
-  const Variable factors = fused.factors(x.array()).to(x.dtype());
   const Shape kept = x.shape().with(1, 1);
+  const bool mean = options.reduce == Reduce::mean;
   const Variable log_z = reshape(logsumexp(x, 1), kept);
   Variable losses;
   if (fused.soft()) {
     const Variable target = t.to(x.dtype());
     losses = sum(target * (log_z - x), 1, true);
     if (options.soft_target_loss == SoftTargetLoss::kl_divergence) {
-      losses = losses + sum(target * log(target + 1e-7), 1, true);
+      losses = losses + sum(target * log(target + SoftmaxCrossEntropy::soft_target_epsilon), 1, true);
     }
+    losses = losses * fused.soft_factor();
   } else {
     // Comparing the labels with 0, 1, ... along the class axis marks the one that is meant.
     Shape classes = kept;
     for (int i = 0; i < kept.ndim(); ++i) classes = classes.with(i, i == 1 ? x.shape()[1] : 1);
     const Array mark = Variable(t.reshape(kept)) == Variable(arange(x.shape()[1]).reshape(classes));
     losses = log_z - sum(where(mark, x, 0), 1, true);
+
+    const UsingDevice here(x.device());
+    const DType compute = compute_dtype(x.dtype());
+    Array weights(kept, compute), counted(kept, float64);
+    visit_float(compute, "softmax_cross_entropy", [&]<class T>(std::type_identity<T>) {
+      const Array class_weight = fused.class_weight(compute);
+      kernels::for_each_index(
+          "softmax_cross_entropy", weights.size(), 32768,
+          LossWeights<T>{weights.data<T>(), counted.data<double>(), fused.labelled<T>(x.array(), class_weight)});
+    });
+    Variable factors = weights.to(x.dtype());
+    if (mean && options.normalize) factors = factors * inverse_count(counted, x.dtype());
+    else if (mean) factors = factors / static_cast<double>(std::max<std::int64_t>(x.shape()[0], 1));
+    losses = where(factors == 0, 0, losses * factors);
   }
-  losses = where(factors == 0, 0, losses * factors);
   return options.reduce == Reduce::no ? reshape(losses, x.shape().without(1)) : sum(losses);
 }
 
@@ -334,7 +272,7 @@ inline DoubleBackprop::DoubleBackprop(bool enable) noexcept
 inline Variable softmax_cross_entropy(const Variable& x, const Variable& t,
                                       const SoftmaxCrossEntropyOptions& options = {}) {
   const bool soft = t.defined() && t.array().defined() && is_float(t.dtype());
-  const Array target = soft ? t.array() : nodes::labels_of("softmax_cross_entropy", t, x.device());
+  const Array target = soft ? t.array() : nodes::own_labels_of("softmax_cross_entropy", t, x.device());
   if (options.enable_double_backprop) return options.enable_double_backprop.loss(x, target, options);
   return call(make_ref<nodes::SoftmaxCrossEntropy>(target, options), x);
 }
