@@ -65,7 +65,8 @@ void max_pooling(const Window2D& w, std::int64_t planes, const T* x, T* y, std::
   });
 }
 
-/// y = the pixel in the given cell of every window, 0 outside of the image.
+/// y = the pixel in the given cell of every window, 0 outside of the image. On the GPU, where nobody has looked at
+/// them, cells may be -1: unknown, what depends on them is NaN.
 template <class T>
 void gather_cells(const Window2D& w, std::int64_t planes, const T* x, const std::int32_t* cells, T* y) {
 #if DNN_CUDA

@@ -1,4 +1,7 @@
 #include "dnn/functions/array/get_item.hpp"
+
+#include <cmath>
+
 #include "catch.hpp"
 #include "dnn/array/compare.hpp"
 #include "dnn/functions/math/arithmetic.hpp"
@@ -84,13 +87,31 @@ TEST_CASE("scatter_add adds to the places of an index", "[scatter_add]") {
   CHECK_THROWS_AS(scatter_add(a, {0}, ones({3})), ShapeError);
 }
 
+TEST_CASE("get_item: an index that only a GPU knows, and that is out of range, gives NaN", "[get_item]") {
+  if (current_device().kind != Device::Kind::cuda) return;
+  const Variable x(arange(0, 6, 1, float32).reshape({2, 3}));
+  const Array rows = array({1, 2, -2}), columns = array({0, 1, -4});
+  Variable y = x[{rows, columns}];
+  y.set_grad(Variable(ones({3})));
+  y.backward();
+  const Array values = y.array().to("cpu");
+  CHECK(values.at<float>(0) == 3);
+  CHECK(std::isnan(values.at<float>(1)));
+  CHECK(std::isnan(values.at<float>(2)));
+  CHECK(array_equal(x.grad(), array({{0.f, 0.f, 0.f}, {1.f, 0.f, 0.f}})));
+  CHECK(array_equal(at({array({2, 0}), 0, 0}).array(), array({-1, 0})));
+  CHECK_THROWS_AS(x[array({2}).to("cpu")], IndexError);
+}
+
 TEST_CASE("get_item: indices that cannot be", "[get_item]") {
+  const auto debug = debug_mode();  // a GPU checks index arrays only in this mode
   CHECK_THROWS_WITH(at({2}),
                     Catch::Matchers::ContainsSubstring("[get_item] index 2 is out of range for axis 0 of length 2"));
   CHECK_THROWS_AS(at({0, 0, 0, 0}), IndexError);
   CHECK_THROWS_AS(at({ellipsis, ellipsis}), IndexError);
   CHECK_THROWS_AS(at({array({0.5f})}), IndexError);
   CHECK_THROWS_AS(at({array({0, -3})}), IndexError);
+  CHECK_THROWS_AS(get_item(zeros({2, 0}), array({0, 2})), IndexError);
   CHECK_THROWS_AS(at({array({true, false, true})}), IndexError);
   CHECK_THROWS_AS(at({Slice{none, none, 0}}), IndexError);
   CHECK_THROWS_AS(at({array({0, 1}), array({0, 1, 2})}), ShapeError);

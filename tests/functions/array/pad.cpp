@@ -71,11 +71,23 @@ TEST_CASE("flip, repeat, tile", "[flip][repeat][tile]") {
   CHECK_THROWS_AS(tile(matrix(), -1), ArgumentError);
 }
 
+TEST_CASE("permutate and select_item: what only a GPU knows, and is wrong, gives -1 or NaN",
+          "[permutate][select_item]") {
+  if (current_device().kind != Device::Kind::cuda) return;
+  CHECK(array_equal(permutate(matrix(), array({0, -1, 3}), {.axis = 1}).array(), array({{1, -1, -1}, {4, -1, -1}})));
+  CHECK(array_equal(permutate(matrix(), array({2, 2, 0}), {.axis = 1, .inv = true}).array()[0][0], full({}, 3, int32)));
+  CHECK(array_equal(permutate(matrix(), array({2, 3, 0}), {.axis = 1, .inv = true}).array(),
+                    array({{3, -1, 1}, {6, -1, 4}})));
+  CHECK(array_equal(select_item(matrix(), array({-1, 3})).array(), array({-1, -1})));
+  CHECK_THROWS_AS(select_item(matrix(), array({-1, 0}).to("cpu")), IndexError);
+}
+
 TEST_CASE("permutate and select_item", "[permutate][select_item]") {
   const Array order = array({2, 0, 1});
   CHECK(array_equal(permutate(matrix(), order, {.axis = 1}).array(), array({{3, 1, 2}, {6, 4, 5}})));
   CHECK(array_equal(permutate(permutate(matrix(), order, {.axis = 1}), order, {.axis = 1, .inv = true}).array(),
                     matrix()));
+  const auto debug = debug_mode();  // a GPU checks index arrays only in this mode
   CHECK_THROWS_AS(permutate(matrix(), array({0, 0, 1}), {.axis = 1}), ArgumentError);
   CHECK_THROWS_AS(permutate(matrix(), array({0, 3, 1}), {.axis = 1}), ArgumentError);
   CHECK(array_equal(select_item(matrix(), array({2, 0})).array(), array({3, 4})));

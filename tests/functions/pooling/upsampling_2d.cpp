@@ -1,5 +1,7 @@
 #include "dnn/functions/pooling/upsampling_2d.hpp"
 
+#include <cmath>
+
 #include "catch.hpp"
 #include "dnn/functions/pooling/max_pooling_2d.hpp"
 #include "dnn/testing/op_test.hpp"
@@ -11,6 +13,16 @@ TEST_CASE("upsampling_2d puts maxima back where they were", "[upsampling_2d]") {
   const auto [y, indices] = max_pooling_2d_with_indices(x, 2);
   const Array back = upsampling_2d(y, indices, 2, {.cover_all = false}).array();
   CHECK(array_equal(back.reshape({2, 4}), array({{0.f, 0.f, 0.f, 9.f}, {4.f, 0.f, 0.f, 0.f}})));
+  if (current_device().kind == Device::Kind::cuda) {
+    // Nobody waits for indices that only a GPU knows.
+    const Array wrong = array({4, 0}).reshape({1, 1, 1, 2});
+    const Variable z = upsampling_2d(y, wrong, 2, {.cover_all = false});
+    const Array pixels = z.array().to("cpu");
+    for (const int at : {0, 1, 4, 5}) CHECK(std::isnan(pixels.reshape({8}).at<float>(at)));
+    CHECK(pixels.at<float>(0, 0, 0, 2) == 9);
+    CHECK(pixels.at<float>(0, 0, 1, 3) == 0);
+  }
+  const auto debug = debug_mode();
   CHECK_THROWS_AS(upsampling_2d(y, full(y.shape(), 4, int32), 2), ArgumentError);
   CHECK_THROWS_AS(upsampling_2d(y, full(y.shape(), -1, int32), 2), ArgumentError);
   CHECK_THROWS_AS(upsampling_2d(y, zeros({1}, int32), 2), ArgumentError);

@@ -8,7 +8,9 @@
 ///     get_item(x, {x > 0})                     bool arrays: where they are true
 ///     x[0], x[Slice{1, 4}], x[{Slice{}, 0}]    the same, shorter
 ///
-/// Any dtype. Leading slices share storage with x, everything else copies.
+/// Any dtype. Leading slices share storage with x, everything else copies. Index arrays are on any device. Where they
+/// are on x's GPU nobody waits for them: out of range they give NaN (-1 in integers) instead of an error, unless in
+/// debug mode. Bool arrays are always waited for: they decide on the shape.
 #pragma once
 
 #include <algorithm>
@@ -23,8 +25,10 @@
 
 #include "dnn/array/factories.hpp"
 #include "dnn/autograd/apply.hpp"
+#include "dnn/functions/labels.hpp"
 #include "dnn/functions/math/sum_to.hpp"
 #include "dnn/kernels/copy.hpp"
+#include "dnn/kernels/for_each_index.hpp"
 #include "dnn/kernels/gather.hpp"
 
 namespace dnn::inline DNN_ABI {
@@ -73,8 +77,29 @@ Variable get_item(const Variable& x, std::span<const Index> index);
 
 namespace nodes {
 
+/// An axis that an array of integers (int64) indexes.
+struct IndexedAxis {
+  Array index;
+  int axis;
+  std::int64_t length, stride;
+};
+
+/// Adds the offset of an index to a place; out of range, the place is unknown, and stays so.
+struct AddOffset {
+  std::int64_t* places;
+  const std::int64_t* index;
+  std::int64_t length, stride;
+
+  DNN_HD void operator()(std::int64_t i) const {
+    const std::int64_t at = index[i] < 0 ? index[i] + length : index[i];
+    if (places[i] < 0) return;
+    if (at < 0 || at >= length) places[i] = kernels::PlacedGrid::unknown;
+    else places[i] += at * stride;
+  }
+};
+
 /// Which elements of an array of a given shape an index selects. The result is the product of the axes that integers
-/// and slices leave (`grid`) and of the places that index arrays name (`places`, offsets that are added).
+/// and slices leave (`grid`) and of the places that index arrays name (`indexed`), by offsets that are added.
 struct Selection {
   Selection(const Shape& from, std::span<const Index> index) : source(from) {
     int named = 0, ellipses = 0;
@@ -128,7 +153,7 @@ struct Selection {
 
   /// True when the selected elements lie one after the other in the source, from `base` on.
   bool is_contiguous() const {
-    if (places_shape.ndim() != 0 || !places.empty()) return false;
+    if (!indexed.empty()) return false;
     const auto strides = strides_of(grid);
     for (int i = 0; i < grid.ndim(); ++i) {
       if (grid[i] != 1 && grid_strides[static_cast<std::size_t>(i)] != strides[static_cast<std::size_t>(i)])
@@ -137,22 +162,26 @@ struct Selection {
     return true;
   }
 
+  static void check_index(std::int64_t i, std::int64_t n, int axis) {
+    if (i < -n || i >= n)
+      throw IndexError("[get_item] index ", i, " is out of range for axis ", axis, " of length ", n);
+  }
+
   Shape source, shape;                // of x and of the result
   Shape grid;                         // of the axes that arrays do not index
   kernels::Strides grid_strides{};    // of the grid in the source
   kernels::Strides result_strides{};  // of the grid in the result
   std::int64_t base = 0;              // offset of the first element
-  std::vector<std::int64_t> places;   // offsets that index arrays add, in the order of places_shape
-  Shape places_shape;                 // of the index arrays, broadcast together
+  std::vector<IndexedAxis> indexed;   // by arrays
+  Shape places_shape;                 // of those arrays, broadcast together
   int places_axis = -1;               // the result's axis where they stand
   std::int64_t place_step = 1;        // of one place to the next in the result
 
  private:
   std::int64_t stride(int axis) const noexcept { return strides_of(source)[static_cast<std::size_t>(axis)]; }
   std::int64_t wrapped(std::int64_t i, int axis) const {
-    const auto n = source[axis], w = i < 0 ? i + n : i;
-    if (w < 0 || w >= n) throw IndexError("[get_item] index ", i, " is out of range for axis ", axis, " of length ", n);
-    return w;
+    check_index(i, source[axis], axis);
+    return i < 0 ? i + source[axis] : i;
   }
   void add_axis(std::int64_t size, std::int64_t step) {
     grid_strides[static_cast<std::size_t>(std::min(grid.ndim(), max_ndim - 1))] = step;
@@ -176,9 +205,9 @@ struct Selection {
   }
   /// A bool array becomes one index array for each of its axes.
   void add_array(const Array& array, int& axis) {
-    const UsingDevice on_host(Device{});  // where indices are checked
     if (is_float(array.dtype())) throw IndexError("[get_item] index arrays are integers or bools, not ", array);
-    if (array.dtype() != boolean) return add_places(array.to(int64).to(Device{}), axis++);
+    if (array.dtype() != boolean) return add_indexed(array.to(int64), axis++);
+    const UsingDevice on_host(Device{});
     const int count = array.ndim();
     if (count == 0 || array.shape() != source.slice(axis, axis + count)) {
       throw IndexError("[get_item] a bool index of shape ", array.shape(), " does not fit axis ", axis, " of ", source);
@@ -195,40 +224,40 @@ struct Selection {
       inner = n == 0 ? 0 : inner / n;
       Array positions({static_cast<std::int64_t>(hits.size())}, int64);
       for (std::size_t i = 0; i < hits.size(); ++i) positions.data<std::int64_t>()[i] = hits[i] / inner % n;
-      add_places(positions, axis++);
+      add_indexed(positions, axis++);
     }
   }
-  void add_places(const Array& index, int axis) {
-    const bool first = places_shape.ndim() == 0 && places.empty();
-    const Shape common = first ? index.shape() : broadcast_shapes(places_shape, index.shape(), "get_item");
-    const auto spread = [&](const Array& a) { return broadcast_to(Variable(a), common).array(); };
-    std::vector<std::int64_t> sums(static_cast<std::size_t>(common.size()));
-    if (!first && !sums.empty()) {
-      const Array before = spread(array_from(places.data(), places_shape));
-      std::copy_n(before.data<std::int64_t>(), sums.size(), sums.begin());
-    }
-    const Array mine = spread(index);
-    for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += wrapped(mine.data<std::int64_t>()[i], axis) * stride(axis);
-    places = std::move(sums);
-    places_shape = common;
+  void add_indexed(const Array& index, int axis) {
+    places_shape = indexed.empty() ? index.shape() : broadcast_shapes(places_shape, index.shape(), "get_item");
+    indexed.push_back({index, axis, source[axis], stride(axis)});
   }
 };
 
-/// The places as an array on the current device: one, where no arrays index.
+/// The places as an array on the current device, that of x: one, where no arrays index. Throws IndexError for an index
+/// out of range unless only a GPU knows it.
 inline Array places_of(const Selection& selection) {
-  if (selection.places.empty() && selection.places_shape.ndim() == 0) return zeros({1}, int64);
-  return array_from(selection.places);
+  Array places = zeros(selection.places_shape, int64);
+  for (const auto& [index, axis, length, stride] : selection.indexed) {
+    if (is_checked(index, current_device())) {
+      const Array host = index.to(Device{});
+      for (const auto i : host.span<std::int64_t>()) Selection::check_index(i, length, axis);
+    }
+    const Array here = index.to(current_device());
+    const Array spread = broadcast_to(Variable(here), selection.places_shape).array();
+    kernels::for_each_index("get_item", places.size(), 32768,
+                            AddOffset{places.data<std::int64_t>(), spread.data<std::int64_t>(), length, stride});
+  }
+  return places;
 }
-inline kernels::PlacedGrid placed_grid(const Selection& s, const std::int64_t* places, std::int64_t count) {
-  return {places, count, s.place_step, s.grid, s.grid_strides, s.result_strides};
+inline kernels::PlacedGrid placed_grid(const Selection& s, const Array& places) {
+  return {places.data<std::int64_t>(), places.size(), s.place_step, s.grid, s.grid_strides, s.result_strides};
 }
 
 /// y[selection] += value, with repetitions added up.
 inline void scatter_into(Array& y, const Selection& selection, const Array& value) {
   const Array places = places_of(selection);
   visit_float(y.dtype(), "get_item", [&]<class T>(std::type_identity<T>) {
-    kernels::scatter_places(y.data<T>() + selection.base, value.data<T>(),
-                            placed_grid(selection, std::as_const(places).data<std::int64_t>(), places.size()));
+    kernels::scatter_places(y.data<T>() + selection.base, value.data<T>(), placed_grid(selection, places));
   });
 }
 
@@ -243,14 +272,14 @@ struct GetItem final : FunctionNode {
       return {flat.slice(selection.base, selection.base + selection.shape.size()).reshape(selection.shape)};
     }
     Array y(selection.shape, x[0].dtype(), x[0].device());
-    if (y.size() == 0) return {y};
     const std::size_t item = itemsize(y.dtype());
     const std::byte* const from = x[0].bytes() + selection.base * static_cast<std::int64_t>(item);
-    if (selection.places.empty()) {
+    if (selection.indexed.empty()) {
+      if (y.size() == 0) return {y};
       kernels::copy_strided(y.bytes(), selection.result_strides, from, selection.grid_strides, selection.grid, item);
     } else {
       const Array places = places_of(selection);
-      kernels::gather_places(y.bytes(), from, item, placed_grid(selection, places.data<std::int64_t>(), places.size()));
+      kernels::gather_places(y.bytes(), from, item, placed_grid(selection, places));
     }
     return {y};
   }
@@ -304,8 +333,8 @@ inline Variables GetItem::backward(const Variables& gy) {
 
 }  // namespace nodes
 
-/// x[index...]. Throws IndexError for an index that is out of range, of a wrong dtype, or does not fit; ShapeError when
-/// index arrays do not broadcast.
+/// x[index...]. Throws IndexError for an index that is out of range (above: not if only a GPU knows it), of a wrong
+/// dtype, or does not fit; ShapeError when index arrays do not broadcast.
 inline Variable get_item(const Variable& x, std::span<const Index> index) {
   return call(make_ref<nodes::GetItem>(index), x);
 }

@@ -7,13 +7,33 @@
 
 namespace dnn::inline DNN_ABI::inline functions {
 
+namespace nodes {
+
+/// order[i] = indices[i], or n where that is not one of n; or the inverse of that, in an array full of n.
+struct KnownOrder {
+  std::int64_t* order;
+  const std::int64_t* indices;
+  std::int64_t n;
+  bool inverse;
+
+  DNN_HD void operator()(std::int64_t i) const {
+    const std::int64_t to = indices[i];
+    const bool known = to >= 0 && to < n;
+    if (!inverse) order[i] = known ? to : n;
+    else if (known) order[to] = i;
+  }
+};
+
+}  // namespace nodes
+
 struct PermutateOptions {
   int axis = 0;
   bool inv = false;  ///< undo the permutation instead
 };
 
 /// y[i] = x[indices[i]] along `axis`; with `inv`, y[indices[i]] = x[i]. Any dtype.
-/// Throws ArgumentError unless `indices` is a permutation of the axis.
+/// Throws ArgumentError unless `indices` is a permutation of the axis. Where they are on x's GPU, and not in debug
+/// mode, what is out of range gives NaN (-1 in integers) instead, as do places that no index leads to.
 inline Variable permutate(const Variable& x, const Array& indices, const PermutateOptions& options = {}) {
   const int along = normalize_axis(options.axis, x.ndim(), "permutate");
   const auto n = x.shape()[along];
@@ -21,18 +41,26 @@ inline Variable permutate(const Variable& x, const Array& indices, const Permuta
     throw DTypeError("[permutate] indices are integers, not ", indices);
   }
   DNN_EXPECT("permutate", indices.shape() == Shape{n});
-  const Array order = indices.to(int64).to(Device{});
-  const UsingDevice host(Device{});
-  Array inverse = full({n}, -1, int64);
-  for (std::int64_t i = 0; i < n; ++i) {
-    const auto to = order.data<std::int64_t>()[i];
-    if (to < 0 || to >= n || inverse.data<std::int64_t>()[to] >= 0) {
-      throw ArgumentError("[permutate] indices[", i, "] = ", to, ": not a permutation of ", n, " elements");
+  const Array given = indices.to(int64);
+  if (nodes::is_checked(given, x.device())) {
+    const Array host = given.to(Device{});
+    std::vector<bool> seen(static_cast<std::size_t>(n));
+    std::int64_t i = 0;
+    for (const auto to : host.span<std::int64_t>()) {
+      if (to < 0 || to >= n || seen[static_cast<std::size_t>(to)]) {
+        throw ArgumentError("[permutate] indices[", i, "] = ", to, ": not a permutation of ", n, " elements");
+      }
+      seen[static_cast<std::size_t>(to)] = true;
+      ++i;
     }
-    inverse.data<std::int64_t>()[to] = i;
   }
+  const UsingDevice here(x.device());
+  const Array there = given.to(x.device());
+  Array order = full({n}, n, int64);
+  kernels::for_each_index("permutate", n, 32768,
+                          nodes::KnownOrder{order.data<std::int64_t>(), there.data<std::int64_t>(), n, options.inv});
   std::vector<Index> index(static_cast<std::size_t>(along), Slice{});
-  index.push_back(options.inv ? inverse : order);
+  index.push_back(order);
   return get_item(x, index);
 }
 

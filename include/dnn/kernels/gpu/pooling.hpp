@@ -51,6 +51,10 @@ struct GatherCells {
 
   DNN_HD void operator()(std::int64_t i) const {
     const auto [plane, place] = w.places.divide(static_cast<Index32>(i));
+    if (cells[i] < 0) {
+      y[i] = std::numeric_limits<T>::quiet_NaN();
+      return;
+    }
     const int pixel = w.pixel(place, static_cast<Index32>(cells[i]));
     y[i] = pixel < 0 ? T(0) : x[plane * w.pixels.value + static_cast<Index32>(pixel)];
   }
@@ -68,7 +72,9 @@ struct ScatterCells {
     const Index32 first = plane * w.places.value;
     T sum = 0;
     w.for_each_window(pixel, [&](int place, int cell) {
-      if (cells[first + static_cast<Index32>(place)] == cell) sum += y[first + static_cast<Index32>(place)];
+      const std::int32_t held = cells[first + static_cast<Index32>(place)];
+      if (held == cell) sum += y[first + static_cast<Index32>(place)];
+      else if (held < 0) sum = std::numeric_limits<T>::quiet_NaN();
     });
     x[i] = sum;
   }
