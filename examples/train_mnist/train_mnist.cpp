@@ -118,7 +118,8 @@ int main(int argc, char** argv) {
     app.add_option("--model", args.model, "The network")->check(CLI::IsMember({"mlp", "cnn"}));
     app.add_option("-d,--device", args.device, "Where to compute");
     app.add_option("--dtype", args.dtype,
-                   "What to compute with; mixed16: float16, updated in float32 from scaled losses")
+                   "What to compute with; mixed16: float16, updated in float32 from scaled losses; float16 alone also "
+                   "updates in float16, where the squares of small gradients are 0")
         ->check(CLI::IsMember({"float32", "float64", "float16", "bfloat16", "mixed16"}));
     app.add_flag("--capture", args.capture, "Repeat training steps as CUDA graphs");
     app.add_option("-o,--out", args.out, "The folder for results");
