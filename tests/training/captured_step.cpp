@@ -1,5 +1,7 @@
 #include "dnn/training/captured_step.hpp"
 
+#include <memory>
+#include <string>
 #include <vector>
 
 #include "catch.hpp"
@@ -166,4 +168,75 @@ TEST_CASE("StandardUpdater captures", "[captured_step]") {
   for (int i = 0; i < 7; ++i) updater.update();
   CHECK(updater.captured_step()->repeats() == (device.kind == Device::Kind::cuda ? 6 : 0));
   CHECK(optimizer.t() == 7);
+}
+
+#if DNN_CUDA
+TEST_CASE("a captured step is a launch of a graph and nothing else", "[captured_step]") {
+  if (current_device().kind != Device::Kind::cuda) return;
+  const auto launched_by = [&](auto optimizer, auto setup) {
+    links::Classifier model{links::Linear(5, 3)};
+    optimizer->setup(model);
+    setup(*optimizer);
+    CapturedStep step{*optimizer, [&](const Batch& b) { return model(b[0], b[1]); }};
+    std::vector<Batch> batches;
+    for (int i = 0; i < 4; ++i) batches.push_back(batch_of(4, i));
+    for (int i = 0; i < 3; ++i) step(batches[static_cast<std::size_t>(i)]);
+    cu::detail::last_launch() = {};
+    step(batches[3]);
+    CHECK(step.repeats() == 3);
+    CHECK(optimizer->t() == 4);
+    return std::string(cu::detail::last_launch());
+  };
+  const auto nothing = [](auto&) {};
+  CHECK(launched_by(std::make_unique<optimizers::SGD>(), nothing).empty());
+  CHECK(launched_by(std::make_unique<optimizers::MomentumSGD>(), nothing).empty());
+  CHECK(launched_by(std::make_unique<optimizers::Adam>(), nothing).empty());
+  CHECK(launched_by(std::make_unique<optimizers::Adam>(), [](auto& o) {
+          o.loss_scaling();
+          o.add_hook(optimizer_hooks::GradientClipping{1});
+        }).empty());
+  CHECK_FALSE(launched_by(std::make_unique<optimizers::SGD>(), [](auto& o) {
+                o.add_hook([](Optimizer&) {}, {.name = "mine"});
+              }).empty());
+}
+#endif
+
+TEST_CASE("captured steps follow what happens to the optimizer and to parameters", "[captured_step]") {
+  const auto run = [](bool capture) {
+    seed(3);
+    links::Classifier model{Perceptron{}};
+    optimizers::MomentumSGD optimizer{{.lr = 0.1}};
+    optimizer.setup(model);
+    CapturedStep step{optimizer, [&](const Batch& b) { return model(b[0], b[1]); }};
+    int calls = 0;
+    for (int i = 0; i < 16; ++i) {
+      if (i == 4) optimizer.add_hook(optimizer_hooks::WeightDecay{0.1});
+      if (i == 6) optimizer.add_hook([&](Optimizer&) { ++calls; }, {.name = "mine"});
+      if (i == 8) optimizer.remove_hook("mine"), model.predictor.l2.disable_update();
+      if (i == 10) model.enable_update(), optimizer.rule("/predictor/l1/W").set_hyperparameter("lr", 0.01);
+      if (i == 12) model.predictor.l2.W.set_array((model.predictor.l2.W * 2).array());
+      if (i == 14) {
+        optimizer.rule("/predictor/l2/b")
+            .add_hook([&](UpdateRule&, dnn::Parameter& p) { p.set_grad(Variable(full(p.shape(), ++calls))); },
+                      {.name = "own"});
+      }
+      const Batch batch = batch_of(9, i);
+      if (capture) step(batch);
+      else optimizer.update([&] { return model(batch[0], batch[1]); });
+    }
+    CHECK(calls == 4);
+    CHECK(optimizer.rule("/predictor/l2/W").t() == 14);
+    if (capture && current_device().kind == Device::Kind::cuda) CHECK(step.repeats() == 15);
+    std::vector<Array> out;
+    for (const auto& rule : optimizer.rules()) {
+      out.push_back(rule->parameter().array());
+      out.push_back(rule->state("v"));
+    }
+    return out;
+  };
+  const auto eager = run(false), captured = run(true);
+  for (std::size_t i = 0; i < eager.size(); ++i) {
+    CAPTURE(i);
+    CHECK(array_equal(captured[i], eager[i]));
+  }
 }

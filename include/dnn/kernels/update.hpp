@@ -101,7 +101,7 @@ inline void update_drive(UpdateBlock block, const void* f, DType dtype, void* ta
 }
 
 #if DNN_CUDA
-using gpu::UpdateBatch;
+using gpu::RecordedPasses, gpu::UpdateBatch;
 #else
 /// Collects the GPU's updates so that they become one launch; `flush` starts it. Without a GPU there is nothing to do.
 struct UpdateBatch {

@@ -106,6 +106,7 @@ class GradientMethod : public Optimizer {
     for (const auto& [name, value] : own) find(changed, name) = value;
     apply(changed, u);
   }
+  bool leaves_all_to_batch() const noexcept override { return true; }
   void on_setup() override { at_setup_ = hyperparam; }
 
  private:

@@ -61,8 +61,9 @@ class HookList {
     if (find(options.name) < hooks_.size()) {
       throw ArgumentError("[add_hook] there is a hook '", options.name, "' already");
     }
-    hooks_.push_back(
-        make_ref<Entry>(std::move(options.name), options.timing.value_or(HookTiming::pre), std::move(function)));
+    hooks_.push_back(make_ref<Entry>(
+        std::move(options.name), options.timing.value_or(HookTiming::pre), requires { requires Hook::recordable; },
+        std::move(function)));
   }
   void remove(std::string_view name) {
     auto i = find(name);
@@ -76,6 +77,14 @@ class HookList {
     hooks_.clear();
   }
   bool empty() const noexcept { return hooks_.empty(); }
+  /// Whether all do the same in every update: `Hook::recordable`.
+  bool recordable() const noexcept {
+    return std::all_of(hooks_.begin(), hooks_.end(), [](const auto& hook) { return hook->recordable; });
+  }
+  /// Whether both hold the very same hooks.
+  bool same(const HookList& other) const noexcept {
+    return std::equal(hooks_.begin(), hooks_.end(), other.hooks_.begin(), other.hooks_.end());
+  }
   void call(HookTiming timing, Args... args) const {
     const auto hooks = hooks_;
     for (const auto& hook : hooks) {
@@ -85,11 +94,12 @@ class HookList {
 
  private:
   struct Entry : RefCounted {
-    Entry(std::string name_, HookTiming timing_, Function function_)
-        : name(std::move(name_)), timing(timing_), function(std::move(function_)) {}
+    Entry(std::string name_, HookTiming timing_, bool recordable_, Function function_)
+        : name(std::move(name_)), timing(timing_), recordable(recordable_), function(std::move(function_)) {}
 
     std::string name;
     HookTiming timing;
+    bool recordable;
     Function function;
     bool removed = false;
   };
@@ -114,6 +124,10 @@ struct OptimizerState {
 using OptimizerStates = SmallVector<OptimizerState, 3>;
 
 class UpdateRule;
+
+namespace training::detail {
+class RecordedUpdate;  // training/captured_step.hpp
+}
 
 namespace detail {
 template <class Hook>
@@ -177,6 +191,7 @@ class UpdateRule {
 
  private:
   friend class Optimizer;
+  friend class training::detail::RecordedUpdate;
 
   std::string path_;
   Parameter parameter_;
@@ -248,6 +263,9 @@ class Optimizer {
     hooks_.call(HookTiming::pre, *this);
     ++t_;
     kernels::UpdateBatch batch;
+#if DNN_CUDA
+    batch.recorded = recorded_;
+#endif
     if (loss_scale_.defined()) batch.skip = loss_scale_.data<double>() + detail::LossScale::skip;
     for (auto& rule : rules_) {
       if (!rule->parameter_.update_enabled()) continue;
@@ -305,7 +323,8 @@ class Optimizer {
   /// `hook(Optimizer&)`, called once, `hook(UpdateRule&, Parameter&)`, called for every parameter, or
   /// `hook(UpdateRule&, Parameter&, kernels::UpdateBatch&)`, which leaves what it does to gradients to the batch: one
   /// launch for all parameters on a GPU. Hooks run in the order in which they were added. Throws ArgumentError before
-  /// `setup`, and for a name that is taken.
+  /// `setup`, and for a name that is taken. A hook that does the same in every update may say so by `static constexpr
+  /// bool recordable = true;`: it becomes a part of what `training::CapturedStep` repeats.
   template <class Hook>
   void add_hook(Hook hook, HookOptions options = {}) {
     (void)target();
@@ -391,6 +410,9 @@ class Optimizer {
   virtual OptimizerStates initial_states() const = 0;
   /// One pass over an initialised parameter with its gradient, on the current device; `rule.t()` counts from 1.
   virtual void update_parameter(UpdateRule& rule, kernels::UpdateBatch& batch) = 0;
+  /// Whether `update_parameter` leaves all that it does on a GPU to the batch. Then a graph may hold it
+  /// (`training::CapturedStep`).
+  virtual bool leaves_all_to_batch() const noexcept { return false; }
   virtual void on_setup() {}
 
   static std::span<const std::pair<std::string, double>> overrides(const UpdateRule& rule) noexcept {
@@ -399,6 +421,8 @@ class Optimizer {
   static OptimizerStates& states(UpdateRule& rule) noexcept { return rule.states_; }
 
  private:
+  friend class training::detail::RecordedUpdate;
+
   void fill_missing_gradients() {
     const auto fill = [](Parameter& p) {
       if (p.is_initialized() && p.update_enabled() && !p.node()->grad.defined()) {
@@ -460,6 +484,9 @@ class Optimizer {
   const Precision* precision_ = nullptr;
   bool fp32_update_ = false;
   std::optional<LossScalingOptions> loss_scaling_;
+#if DNN_CUDA
+  kernels::RecordedPasses* recorded_ = nullptr;  ///< while a graph records the update
+#endif
   Array loss_scale_;  ///< float64, on the device of the parameters; detail::LossScale says what
 };
 

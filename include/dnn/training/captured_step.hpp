@@ -1,8 +1,10 @@
-/// `CapturedStep`: forward and backward of a training step, recorded once and repeated as a CUDA graph.
+/// `CapturedStep`: a training step, recorded once and repeated as a CUDA graph.
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -15,7 +17,7 @@
 #include "dnn/cuda/graph.hpp"
 #include "dnn/cuda/stream.hpp"
 #include "dnn/datasets/example.hpp"
-#include "dnn/kernels/for_each_index.hpp"
+#include "dnn/kernels/update.hpp"
 #include "dnn/memory/storage.hpp"
 #include "dnn/optimizers/optimizer.hpp"
 
@@ -84,12 +86,107 @@ class ModelState final : public Serializer {
   std::string difference_;
 };
 
-/// For the GPU: where the random numbers of a step begin.
-struct SetOrigin {
-  std::uint64_t* origin;
-  std::uint64_t position;
+/// What a graph reads anew in every step, written by the host in one copy: where the random numbers begin, and the
+/// formulas of an optimizer's update when the graph holds that too.
+class RecordedUpdate {
+ public:
+  explicit RecordedUpdate(const Optimizer& optimizer)
+      : numbers_({static_cast<std::int64_t>(64 + 512 * optimizer.rules().size())}, uint8),
+        passes_(numbers_.bytes(), numbers_.nbytes(), sizeof(std::uint64_t)),
+        fp32_update_(optimizer.fp32_update_),
+        loss_scale_(optimizer.loss_scale_),
+        hooks_(optimizer.hooks_) {
+    has_update_ = optimizer.leaves_all_to_batch() && hooks_.recordable();
+    for (const auto& rule : optimizer.rules_) {
+      rule_hooks_.push_back(rule->hooks_);
+      has_update_ = has_update_ && rule->hooks_.recordable();
+    }
+  }
 
-  DNN_HD void operator()(std::int64_t) const { *origin = position; }
+  const std::uint64_t* origin() const { return reinterpret_cast<const std::uint64_t*>(numbers_.bytes()); }
+  bool has_update() const noexcept { return has_update_; }
+
+  /// Updates while a graph is recorded: nothing is computed, and the optimizer does not count.
+  void record(Optimizer& optimizer) {
+    const Counts counts(optimizer);
+    optimizer.recorded_ = &passes_;
+    optimizer.update();
+  }
+
+  /// Counts an update and computes its formulas. False, and nothing is counted, when the optimizer would do something
+  /// else by now than what was recorded.
+  bool repeat(Optimizer& optimizer) {
+    if (!is_of(optimizer)) return false;
+    if (!has_update_) return true;
+    Counts counts(optimizer);
+    passes_.repeat();
+    kernels::UpdateBatch batch;
+    batch.recorded = &passes_;
+    ++optimizer.t_;
+    for (const auto& rule : optimizer.rules_) {
+      if (!rule->parameter_.update_enabled()) continue;
+      ++rule->t_;
+      Parameter& parameter = rule->parameter();
+      if (!parameter.is_initialized()) continue;
+      const UsingDevice here(parameter.device());
+      const bool has_gradient = parameter.grad_variable().defined();
+      // The gradient of a float32 copy exists within the graph alone. It is not looked at.
+      if (!has_gradient) parameter.set_grad(Variable(parameter.array()));
+      optimizer.prepare_states(*rule);
+      optimizer.update_parameter(*rule, batch);
+      if (!has_gradient) parameter.cleargrad();
+    }
+    counts.keep = passes_.same();
+    return counts.keep;
+  }
+
+  /// Before the graph starts; `position` is the origin's.
+  void write(std::uint64_t position) {
+    std::memcpy(passes_.host.data(), &position, sizeof position);
+    if (passes_.host == written_) return;
+    written_ = passes_.host;
+    copy_bytes(numbers_.bytes(), numbers_.device(), written_.data(), Device{}, written_.size());
+  }
+
+ private:
+  /// Takes back what the optimizer counts in a scope.
+  struct Counts {
+    explicit Counts(Optimizer& o) : optimizer(o), t(o.t_) {
+      for (const auto& rule : o.rules_) rules.push_back(rule->t_);
+    }
+    Counts(const Counts&) = delete;
+    Counts& operator=(const Counts&) = delete;
+    ~Counts() {
+      optimizer.recorded_ = nullptr;
+      if (keep) return;
+      optimizer.t_ = t;
+      for (std::size_t i = 0; i < rules.size(); ++i) optimizer.rules_[i]->t_ = rules[i];
+    }
+
+    Optimizer& optimizer;
+    std::int64_t t;
+    std::vector<std::int64_t> rules;
+    bool keep = false;
+  };
+
+  /// Whether settings and hooks are those of the recording; the rest is seen when the passes are compared.
+  bool is_of(const Optimizer& optimizer) const {
+    if (optimizer.fp32_update_ != fp32_update_ || !optimizer.loss_scale_.shares_storage(loss_scale_)) return false;
+    if (optimizer.rules_.size() != rule_hooks_.size() || !optimizer.hooks_.same(hooks_)) return false;
+    for (std::size_t i = 0; i < rule_hooks_.size(); ++i) {
+      if (!optimizer.rules_[i]->hooks_.same(rule_hooks_[i])) return false;
+    }
+    return true;
+  }
+
+  Array numbers_;
+  kernels::RecordedPasses passes_;
+  std::vector<std::byte> written_;  // to numbers_
+  bool has_update_ = false;
+  bool fp32_update_;
+  Array loss_scale_;
+  dnn::detail::HookList<Optimizer&> hooks_;
+  std::vector<dnn::detail::HookList<UpdateRule&, Parameter&>> rule_hooks_;
 };
 
 }  // namespace detail
@@ -100,10 +197,14 @@ struct SetOrigin {
 ///     CapturedStep step{optimizer, [&](const Batch& batch) { return model(batch[0], batch[1]); }};
 ///     step(batch);  // instead of optimizer.update(...)
 ///
-/// The first batch of a shape is computed as usual. With the second one, everything that the loss function and backward
-/// start on the GPU is recorded; from then on a step is a copy of the batch, one launch of the graph, and the
-/// optimizer's update, which stays outside so that hooks and schedules go on working. Results are the same bits: random
-/// numbers go on as they would have. What was reported is reported again, as copies.
+/// The first batch of a shape is computed as usual. With the second one, everything that the loss function, backward
+/// and the optimizer's update start on the GPU is recorded; from then on a step is a copy of the batch, at most one of
+/// numbers that changed, and one launch of the graph. Results are the same bits: random numbers go on as they would
+/// have, counts and schedules too. What was reported is reported again, as copies.
+///
+/// Hooks of one's own may compute something else every time: with one that is not `recordable` (`Optimizer::add_hook`)
+/// the update stays outside of the graph, as does that of an optimizer which is no `GradientMethod`. When hooks or
+/// parameters are no longer those that were recorded, steps are recorded again.
 ///
 /// What the host computes in the loss function is not repeated. `reason()` says why steps are not recorded: no GPU, a
 /// result that the host reads, a persistent array that every step replaces. They are then computed as usual, as they
@@ -117,11 +218,7 @@ class CapturedStep {
   CapturedStep& operator=(const CapturedStep&) = delete;
   void operator()(const Batch& batch) {
 #if DNN_CUDA
-    if (Recording* recording = recording_of(batch)) {
-      repeat(*recording, batch);
-      optimizer_.update();
-      return;
-    }
+    if (Recording* recording = recording_of(batch)) return repeat(*recording, batch);
 #else
     reason_ = "there is no GPU in this configuration";
 #endif
@@ -139,9 +236,21 @@ class CapturedStep {
   struct Recording {
     Batch inputs;  ///< what the graph reads
     std::optional<cu::Graph> graph;
+    std::optional<detail::RecordedUpdate> update;
     std::uint64_t seed = 0, draws = 0;
     Observation reported;
-    std::vector<std::pair<Parameter, Variable>> gradients;
+    struct Updated {
+      Parameter parameter;
+      const std::byte* data;
+      Variable gradient;
+    };
+    std::vector<Updated> parameters;
+
+    /// Whether the graph is of the parameters that the model has now.
+    bool is_current() const {
+      return std::all_of(parameters.begin(), parameters.end(),
+                         [](const Updated& u) { return std::as_const(u.parameter).array().bytes() == u.data; });
+    }
   };
   static bool same_kind(const Batch& a, const Batch& b) {
     if (a.size() != b.size()) return false;
@@ -166,8 +275,13 @@ class CapturedStep {
       return nullptr;
     }
     Recording& recording = **found;
-    if (recording.graph && recording.seed == default_generator().seed()) return &recording;
-    return record(recording, batch) ? &recording : nullptr;
+    const auto is_ready = [&] {
+      for (const auto& [parameter, data, gradient] : recording.parameters) parameter.node()->grad = gradient;
+      return recording.update->repeat(optimizer_);
+    };
+    const bool is_known =
+        recording.graph && recording.seed == default_generator().seed() && recording.is_current() && is_ready();
+    return is_known || (record(recording, batch) && is_ready()) ? &recording : nullptr;
   }
 
   bool record(Recording& recording, const Batch& batch) {
@@ -175,18 +289,17 @@ class CapturedStep {
     detail::ModelState before;
     optimizer_.target().serialize(before);
     if (before.has_uninitialized()) return false;
-    if (!stream_) {
-      stream_.emplace();
-      origin_ = Array({1}, int64);
-    }
+    if (!stream_) stream_.emplace();
     recording = {};
+    recording.update.emplace(optimizer_);
     for (const auto& array : batch) recording.inputs.push_back(Array(array.shape(), array.dtype(), array.device()));
     recording.inputs.set_names(batch.names());
     device_pool(batch[0].device().index).empty_cache();  // the graph gets memory of its own
 
     // Nothing is computed meanwhile: the host's state goes back to where it was.
     RandomGenerator& generator = default_generator();
-    const dnn::detail::RecordedDraws draws{&generator, generator.position(), origin(), [](bool known) {
+    const dnn::detail::RecordedDraws draws{&generator, generator.position(), recording.update->origin(),
+                                           [](bool known) {
                                              if (!known) cu::refuse_capture("numbers of another generator");
                                              if (!on_gpu()) cu::refuse_capture("random numbers on the host");
                                            }};
@@ -199,15 +312,18 @@ class CapturedStep {
     try {
       dnn::detail::recorded_draws() = &draws;
       recording.graph.emplace(*stream_, [&] {
-        Reporter* const reporter = Reporter::current();
-        if (!reporter) return optimizer_.backward(loss_(recording.inputs));
-        const auto scope = reporter->scope(recording.reported);
-        optimizer_.backward(loss_(recording.inputs));
+        {
+          std::optional<Reporter::Scope> scope;
+          if (Reporter* const reporter = Reporter::current()) scope.emplace(*reporter, recording.reported);
+          optimizer_.backward(loss_(recording.inputs));
+        }
+        if (recording.update->has_update()) recording.update->record(optimizer_);
       });
       recording.seed = generator.seed();
       recording.draws = generator.position() - draws.begin;
       for (auto& named : dnn::detail::namedparams(optimizer_.target())) {
-        recording.gradients.emplace_back(named.parameter, named.parameter.grad_variable());
+        const Parameter& p = named.parameter;
+        recording.parameters.push_back({p, std::as_const(p).array().bytes(), p.grad_variable()});
       }
       before.begin_comparing();
       optimizer_.target().serialize(before);
@@ -225,31 +341,25 @@ class CapturedStep {
     return false;
   }
 
-  void repeat(const Recording& recording, const Batch& batch) {
+  void repeat(Recording& recording, const Batch& batch) {
     const UsingDevice here(batch[0].device());
     for (std::size_t i = 0; i < batch.size(); ++i) {
       Array input = recording.inputs[i];
       copy_bytes(input.bytes(), input.device(), batch[i].bytes(), batch[i].device(), input.nbytes());
     }
-    if (recording.draws > 0) {
-      const auto position = default_generator().draw(recording.draws).position;
-      kernels::for_each_index("captured_step", 1, 1, detail::SetOrigin{origin(), position});
-    }
+    recording.update->write(recording.draws > 0 ? default_generator().draw(recording.draws).position : 0);
     recording.graph->launch();
     ++repeats_;
-    for (const auto& [parameter, gradient] : recording.gradients) parameter.node()->grad = gradient;
-    Reporter* const reporter = Reporter::current();
-    if (!reporter) return;
-    for (const auto& [name, value] : recording.reported) {
-      const Variable& v = value.variable();
-      reporter->observation().set(name, v.defined() ? ReportedValue(v.array().copy(), value.weight()) : value);
+    if (Reporter* const reporter = Reporter::current()) {
+      for (const auto& [name, value] : recording.reported) {
+        const Variable& v = value.variable();
+        reporter->observation().set(name, v.defined() ? ReportedValue(v.array().copy(), value.weight()) : value);
+      }
     }
+    if (!recording.update->has_update()) optimizer_.update();
   }
 
-  std::uint64_t* origin() { return reinterpret_cast<std::uint64_t*>(origin_.data<std::int64_t>()); }
-
   std::optional<cu::Stream> stream_;  ///< where recordings are made
-  Array origin_;                      ///< where the random numbers of a step begin
   std::vector<std::unique_ptr<Recording>> recordings_;
 #endif
 

@@ -24,7 +24,7 @@ Array labels(std::int64_t inner, std::int64_t classes) {
 TEST_CASE("GPU: softmax_cross_entropy and its gradient agree with the CPU's", "[gpu]") {
   for (const std::int64_t inner : {1, 6, 300}) {
     for (const std::int64_t classes : {1, 10, 130, 3000}) {
-      if (inner == 300 && classes > 10) continue;
+      if (inner * classes > 3000) continue;
       for (const DType dtype : {float32, float64, DType::float16, DType::bfloat16}) {
         const double tolerance = dtype == DType::bfloat16 ? 1e-2 : dtype == DType::float16 ? 2e-3 : 1e-5;
         for (const int kind : {0, 1, 2, 3}) {

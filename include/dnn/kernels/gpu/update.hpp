@@ -13,8 +13,10 @@
 #include <span>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "dnn/core/dtype.hpp"
+#include "dnn/cuda/graph.hpp"
 #include "dnn/cuda/launch.hpp"
 #include "dnn/kernels/gpu/elementwise.hpp"
 #include "dnn/kernels/gpu/lines.hpp"
@@ -26,7 +28,7 @@
 namespace dnn::inline DNN_ABI::kernels::gpu {
 
 /// One array's part of a pass.
-template <class F, std::size_t States>
+template <std::size_t States>
 struct UpdateEntry {
   void* target;
   const void* source;
@@ -35,31 +37,34 @@ struct UpdateEntry {
   Index32 first_block;  // of this entry
   DType dtype, source_dtype;
   bool fours;
-  F f;
 };
 
 /// As many as the 4 KB of a kernel's arguments hold.
 template <class F, std::size_t States>
 struct UpdateTable {
-  static constexpr std::size_t capacity = std::min<std::size_t>(64, 3840 / sizeof(UpdateEntry<F, States>));
+  static constexpr std::size_t capacity = std::min<std::size_t>(64, 3840 / (sizeof(UpdateEntry<States>) + sizeof(F)));
   static_assert(capacity >= 1, "the formula of an update holds too much data");
 
   const double* skip = nullptr;
   std::int32_t count = 0;
   Index32 blocks = 0;
-  std::array<UpdateEntry<F, States>, capacity> entries;
+  std::array<UpdateEntry<States>, capacity> entries;
+  std::array<F, capacity> formulas;
 };
 
 inline constexpr int update_threads = 256;
 inline constexpr std::int64_t update_block = 4096;  // elements
 
+/// With the formulas of the table, or those that are in memory.
 template <class T, class F, std::size_t States, std::size_t... I>
-DNN_KERNEL void update_arrays(UpdateTable<F, States> table, std::index_sequence<I...>) {
+DNN_KERNEL void update_arrays(UpdateTable<F, States> table, const F* formulas, std::index_sequence<I...>) {
   if (table.skip && *table.skip != 0) return;
   int which = 0;
   while (which + 1 < table.count && table.entries[static_cast<std::size_t>(which + 1)].first_block <= blockIdx.x)
     ++which;
   const auto& e = table.entries[static_cast<std::size_t>(which)];
+  F f = table.formulas[static_cast<std::size_t>(which)];
+  if (formulas) std::memcpy(static_cast<void*>(&f), formulas + which, sizeof f);
   const std::int64_t begin = std::int64_t{blockIdx.x - e.first_block} * update_block;
   const std::int64_t end = begin + update_block < e.n ? begin + update_block : e.n;
   std::int64_t scalar_begin = begin;
@@ -73,7 +78,7 @@ DNN_KERNEL void update_arrays(UpdateTable<F, States> table, std::index_sequence<
         for (int k = 0; k < 4; ++k) {
           Number<float> x = p.v[k];
           [[maybe_unused]] std::array<Number<float>, States> state{Number<float>(s[I].v[k])...};
-          e.f(x, Number<float>(g.v[k]), state[I]...);
+          f(x, Number<float>(g.v[k]), state[I]...);
           p.v[k] = x.v;
           ((s[I].v[k] = state[I].v), ...);
         }
@@ -86,11 +91,68 @@ DNN_KERNEL void update_arrays(UpdateTable<F, States> table, std::index_sequence<
   for (std::int64_t i = scalar_begin + threadIdx.x; i < end; i += blockDim.x) {
     Number<T> x = load_as<T>(e.target, e.dtype, i);
     [[maybe_unused]] std::array<Number<T>, States> state{Number<T>(load_as<T>(e.states[I], e.dtype, i))...};
-    e.f(x, Number<T>(load_as<T>(e.source, e.source_dtype, i)), state[I]...);
+    f(x, Number<T>(load_as<T>(e.source, e.source_dtype, i)), state[I]...);
     store_as<T>(e.target, e.dtype, i, x.v);
     (store_as<T>(e.states[I], e.dtype, i, state[I].v), ...);
   }
 }
+
+/// Starts the passes of a table, with its own formulas or those in memory.
+using UpdateLaunch = void (*)(const std::byte* table, const void* formulas);
+
+/// The passes of an update that is part of a graph, whose formulas are in memory: the host writes them there before
+/// each repetition. First the passes are recorded. From then on, after `repeat()`, they start nothing but are compared
+/// with what was recorded, in the same order, and leave their formulas in `host`.
+class RecordedPasses {
+ public:
+  struct Pass {
+    UpdateLaunch launch;
+    void* target;
+    std::array<void*, 3> states;
+    std::int64_t n;
+    DType dtype;
+
+    bool operator==(const Pass&) const = default;
+  };
+
+  /// Formulas go behind the first `used` of the device's `capacity` bytes.
+  RecordedPasses(std::byte* device, std::size_t capacity, std::size_t used)
+      : host(used), device_(device), capacity_(capacity) {}
+
+  std::vector<std::byte> host;  ///< what the graph reads on the device
+
+  void repeat() noexcept {
+    repeats_ = same_ = true;
+    next_ = 0;
+  }
+  bool repeats() const noexcept { return repeats_; }
+  /// After a repetition: whether the passes were those that were recorded.
+  bool same() const noexcept { return same_ && next_ == passes_.size(); }
+
+  void compare(const Pass& pass, const void* formula, std::size_t bytes) noexcept {
+    same_ = same_ && next_ < passes_.size() && passes_[next_].first == pass;
+    if (same_) std::memcpy(host.data() + passes_[next_].second, formula, bytes);
+    ++next_;
+  }
+  /// Where the formulas of the passes that come next begin.
+  const void* begin_table() {
+    host.resize((host.size() + 15) / 16 * 16);
+    return device_ + host.size();
+  }
+  void record(const Pass& pass, const void* formula, std::size_t bytes) {
+    if (host.size() + bytes > capacity_) cu::refuse_capture("an update with that many numbers");
+    passes_.emplace_back(pass, host.size());
+    const auto* const from = static_cast<const std::byte*>(formula);
+    host.insert(host.end(), from, from + bytes);
+  }
+
+ private:
+  std::vector<std::pair<Pass, std::size_t>> passes_;  // and where their formulas are
+  std::byte* device_;
+  std::size_t capacity_;
+  std::size_t next_ = 0;
+  bool repeats_ = false, same_ = true;
+};
 
 /// Collects passes of one formula, so that they become one launch. Passes of another formula, or over an array that is
 /// waiting already, are started in order; what is left, by `flush`.
@@ -100,21 +162,25 @@ class UpdateBatch {
   UpdateBatch(const UpdateBatch&) = delete;
   UpdateBatch& operator=(const UpdateBatch&) = delete;
 
-  const double* skip = nullptr;  ///< where this points to anything but 0, updates change nothing
+  const double* skip = nullptr;        ///< where this points to anything but 0, updates change nothing
+  RecordedPasses* recorded = nullptr;  ///< of the graph that is being recorded, or will be repeated
 
   /// Starts what was collected.
   void flush() {
     if (!launch_) return;
     const UsingDevice here(device_);
-    std::exchange(launch_, nullptr)(storage_);
+    std::exchange(launch_, nullptr)(storage_, formulas_);
   }
 
   template <class T, class F, std::size_t States>
-  void add(const UpdateEntry<F, States>& entry) {
+  void add(const UpdateEntry<States>& entry, const F& f) {
     using Table = UpdateTable<F, States>;
     static_assert(std::is_trivially_copyable_v<F>, "the formula of an update holds numbers only");
     Table& table = *reinterpret_cast<Table*>(storage_);
-    constexpr Launch launch = &start<T, F, States>;
+    constexpr UpdateLaunch launch = &start<T, F, States>;
+    RecordedPasses::Pass pass{launch, entry.target, {}, entry.n, entry.dtype};
+    std::copy(entry.states.begin(), entry.states.end(), pass.states.begin());
+    if (recorded && recorded->repeats()) return recorded->compare(pass, &f, sizeof f);
     const auto waits = [&] {
       return std::any_of(table.entries.begin(), table.entries.begin() + table.count,
                          [&](const auto& other) { return other.target == entry.target; });
@@ -128,30 +194,33 @@ class UpdateBatch {
     if (!launch_) {
       launch_ = launch;
       device_ = current_device();
+      formulas_ = recorded ? recorded->begin_table() : nullptr;
       table.skip = skip;
       table.count = 0;
       table.blocks = 0;
     }
-    auto& place = table.entries[static_cast<std::size_t>(table.count++)];
-    std::memcpy(static_cast<void*>(&place), &entry, sizeof entry);
-    place.first_block = table.blocks;
+    if (recorded) recorded->record(pass, &f, sizeof f);
+    const auto place = static_cast<std::size_t>(table.count++);
+    table.entries[place] = entry;
+    table.entries[place].first_block = table.blocks;
+    std::memcpy(static_cast<void*>(&table.formulas[place]), &f, sizeof f);
     table.blocks += static_cast<Index32>(blocks);
   }
 
  private:
-  using Launch = void (*)(const std::byte* table);
-
   template <class T, class F, std::size_t States>
-  static void start(const std::byte* table_bytes) {
+  static void start(const std::byte* table_bytes, const void* formulas) {
     const auto& table = *reinterpret_cast<const UpdateTable<F, States>*>(table_bytes);
     const auto run = [&]<std::size_t... I>(std::index_sequence<I...> all) {
-      cu::launch("update", update_arrays<T, F, States, I...>, {table.blocks, update_threads}, table, all);
+      cu::launch("update", update_arrays<T, F, States, I...>, {table.blocks, update_threads}, table,
+                 static_cast<const F*>(formulas), all);
     };
     run(std::make_index_sequence<States>{});
   }
 
-  Launch launch_ = nullptr;
+  UpdateLaunch launch_ = nullptr;
   Device device_;
+  const void* formulas_ = nullptr;
   alignas(16) std::byte storage_[4096];
 };
 
@@ -162,9 +231,9 @@ void update(const F& f, DType dtype, void* target, const void* source, DType sou
   if (n == 0) return;
   bool fours = takes_fours(target, dtype) && takes_fours(source, source_dtype);
   for (void* const state : states) fours = fours && takes_fours(state, dtype);
-  const UpdateEntry<F, States> entry{target, source, states, n, 0, dtype, source_dtype, fours, f};
-  if (dtype == DType::float64) batch.add<double>(entry);
-  else batch.add<float>(entry);
+  const UpdateEntry<States> entry{target, source, states, n, 0, dtype, source_dtype, fours};
+  if (dtype == DType::float64) batch.add<double>(entry, f);
+  else batch.add<float>(entry, f);
 }
 
 /// One array's part of a sum of squares.

@@ -15,6 +15,7 @@ struct GradientClipping {
   double threshold;
 
   static constexpr std::string_view name = "GradientClipping";
+  static constexpr bool recordable = true;
 
   void operator()(Optimizer& optimizer) const {
     DNN_EXPECT(name, threshold > 0);

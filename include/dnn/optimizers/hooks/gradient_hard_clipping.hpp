@@ -12,6 +12,7 @@ struct GradientHardClipping {
   double upper_bound;
 
   static constexpr std::string_view name = "GradientHardClipping";
+  static constexpr bool recordable = true;
 
   void operator()(UpdateRule&, Parameter& parameter, kernels::UpdateBatch& batch) const {
     DNN_EXPECT(name, lower_bound <= upper_bound);

@@ -19,6 +19,7 @@ struct GradientLARS {
   double eps = 1e-9;
 
   static constexpr std::string_view name = "GradientLARS";
+  static constexpr bool recordable = true;
 
   void operator()(Optimizer& optimizer) const {
     std::vector<Parameter*> together;  // on one device

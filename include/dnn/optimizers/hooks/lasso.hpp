@@ -11,6 +11,7 @@ struct Lasso {
   double rate;
 
   static constexpr std::string_view name = "Lasso";
+  static constexpr bool recordable = true;
 
   void operator()(UpdateRule&, Parameter& parameter, kernels::UpdateBatch& batch) const {
     detail::change_gradient(parameter, Formula{rate}, batch);

@@ -12,6 +12,7 @@ struct WeightDecay {
   double rate;
 
   static constexpr std::string_view name = "WeightDecay";
+  static constexpr bool recordable = true;
 
   void operator()(UpdateRule&, Parameter& parameter, kernels::UpdateBatch& batch) const {
     detail::change_gradient(parameter, Formula{rate}, batch);
