@@ -45,6 +45,6 @@ CATCH_REGISTER_LISTENER(Setting)
 // DNN_TEST_DEVICE=cuda:0 makes that the current device of all cases.
 int main(int argc, char** argv) {
   std::optional<dnn::UsingDevice> device;
-  if (const char* name = std::getenv("DNN_TEST_DEVICE"); name && *name) device.emplace(dnn::Device::from_name(name));
+  if (const char* name = std::getenv("DNN_TEST_DEVICE"); name && *name) device.emplace(name);
   return Catch::Session().run(argc, argv);
 }

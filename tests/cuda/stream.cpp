@@ -115,7 +115,7 @@ TEST_CASE("work that nobody waited for is not seen", "[cuda]") {
 }
 
 TEST_CASE("streams that do not wait for each other show it", "[cuda]") {
-  Array x = zeros({elements}).to("cuda:0"), y({elements}, float32, Device::from_name("cuda:0"));
+  Array x = zeros({elements}).to("cuda:0"), y({elements}, float32, Device("cuda:0"));
   const auto device = using_device("cuda:0");
   cu::synchronize();
   cu::Stream writer, reader;

@@ -16,7 +16,7 @@ TEST_CASE("an uploader moves batches and keeps names", "[upload]") {
   const Batch same = upload(batch, Device{});
   CHECK(same[0].shares_storage(batch[0]));
 #if DNN_CUDA
-  const Device last = Device::from_name(concat("cuda:", cu::device_count() - 1));
+  const Device last = Device(concat("cuda:", cu::device_count() - 1));
   for (int i = 0; i < 2; ++i) {
     const Batch moved = upload(batch, last);
     CHECK(moved[0].device() == last);

@@ -1,17 +1,22 @@
 #include "dnn/memory/device.hpp"
 
+#include <optional>
+#include <string>
+
 #include "catch.hpp"
 
 using namespace dnn;
 
 TEST_CASE("devices have names", "[memory]") {
-  CHECK(Device::from_name("cpu") == Device{});
+  CHECK(Device("cpu") == Device{});
+  const std::string name = "cpu";
+  const std::optional<Device> option = name;
+  CHECK(option == "cpu");
   CHECK(to_text(Device{}) == "cpu");
   CHECK(to_text(Device{Device::Kind::cuda, 1}) == "cuda:1");
-  CHECK_THROWS_WITH(Device::from_name("gpu"), Catch::Matchers::ContainsSubstring("'gpu' is not a device"));
-  CHECK_THROWS_AS(Device::from_name(""), DeviceError);
-  CHECK_THROWS_WITH(Device::from_name("cuda:99"),
-                    Catch::Matchers::ContainsSubstring(DNN_CUDA ? "devices" : "only 'cpu'"));
+  CHECK_THROWS_WITH(Device("gpu"), Catch::Matchers::ContainsSubstring("'gpu' is not a device"));
+  CHECK_THROWS_AS(Device(""), DeviceError);
+  CHECK_THROWS_WITH(Device("cuda:99"), Catch::Matchers::ContainsSubstring(DNN_CUDA ? "devices" : "only 'cpu'"));
 }
 
 TEST_CASE("the current device lasts for a scope", "[memory]") {

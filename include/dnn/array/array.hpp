@@ -180,7 +180,6 @@ class Array {
     copy_bytes(out.bytes(), to_device, bytes(), device(), nbytes());
     return out;
   }
-  Array to(std::string_view device) const { return to(Device::from_name(device)); }
   /// Says that the current stream uses the elements, which were allocated on another one: their memory is not lent
   /// again before it is done with them. Nothing to do on the host.
   void use_on_current_stream() const { storage().use_on_current_stream(); }

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <charconv>
+#include <concepts>
 #include <cstdint>
+#include <iosfwd>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,30 +21,12 @@ struct Device {
   Kind kind = Kind::cpu;
   std::int16_t index = 0;
 
-  /// Reads `cpu`, `cuda` (which is `cuda:0`) or `cuda:N`. Throws DeviceError for other names and for devices that this
-  /// program or machine does not have.
-  static Device from_name(std::string_view name) {
-    if (name == "cpu") return {};
-    constexpr std::string_view cuda = "cuda", numbered = "cuda:";
-    int index = 0;
-    if (name != cuda) {
-      const char* const end = name.data() + name.size();
-      const bool has_number = name.starts_with(numbered) && name.size() > numbered.size();
-      const auto [stop, error] = std::from_chars(has_number ? name.data() + numbered.size() : end, end, index);
-      if (error != std::errc{} || stop != end || index < 0) {
-        throw DeviceError("[device] '", name, "' is not a device; write 'cpu' or 'cuda:N'");
-      }
-    }
-#if DNN_CUDA
-    if (index >= cu::device_count()) {
-      throw DeviceError("[device] '", name, "': this machine has ", cu::devices_text());
-    }
-    return {Kind::cuda, static_cast<std::int16_t>(index)};
-#else
-    throw DeviceError("[device] '", name, "': this program was compiled in the ", configuration,
-                      " configuration, which has only 'cpu'");
-#endif
-  }
+  constexpr Device() noexcept = default;
+  constexpr Device(Kind kind_, std::int16_t index_) noexcept : kind(kind_), index(index_) {}
+  /// Reads `cpu`, `cuda` (which is `cuda:0`) or `cuda:N`: wherever a device is wanted, its name will do. Throws
+  /// DeviceError for other names and for devices that this program or machine does not have.
+  template <std::convertible_to<std::string_view> Text>
+  Device(const Text& name) : Device(from_name(name)) {}
 
   friend bool operator==(Device, Device) = default;
 
@@ -53,11 +37,39 @@ struct Device {
 #else
   static constexpr std::string_view configuration = "emulated";
 #endif
-};
 
-inline std::string to_text(Device device) {
-  return device.kind == Device::Kind::cpu ? "cpu" : concat("cuda:", static_cast<int>(device.index));
-}
+  friend std::string to_text(Device device) {
+    return device.kind == Kind::cpu ? "cpu" : concat("cuda:", static_cast<int>(device.index));
+  }
+  template <class Traits>
+  friend std::basic_ostream<char, Traits>& operator<<(std::basic_ostream<char, Traits>& out, Device device) {
+    return out << to_text(device);
+  }
+
+ private:
+  static Device from_name(std::string_view name) {
+    if (name == "cpu") return {};
+    constexpr std::string_view cuda = "cuda", numbered = "cuda:";
+    int number = 0;
+    if (name != cuda) {
+      const char* const end = name.data() + name.size();
+      const bool has_number = name.starts_with(numbered) && name.size() > numbered.size();
+      const auto [stop, error] = std::from_chars(has_number ? name.data() + numbered.size() : end, end, number);
+      if (error != std::errc{} || stop != end || number < 0) {
+        throw DeviceError("[device] '", name, "' is not a device; write 'cpu' or 'cuda:N'");
+      }
+    }
+#if DNN_CUDA
+    if (number >= cu::device_count()) {
+      throw DeviceError("[device] '", name, "': this machine has ", cu::devices_text());
+    }
+    return {Kind::cuda, static_cast<std::int16_t>(number)};
+#else
+    throw DeviceError("[device] '", name, "': this program was compiled in the ", configuration,
+                      " configuration, which has only 'cpu'");
+#endif
+  }
+};
 
 namespace detail {
 inline Device& current_device_slot() noexcept {
@@ -108,6 +120,5 @@ class [[nodiscard]] UsingDevice {
   Device previous_;
 };
 inline UsingDevice using_device(Device device) { return UsingDevice(device); }
-inline UsingDevice using_device(std::string_view name) { return UsingDevice(Device::from_name(name)); }
 
 }  // namespace dnn::inline DNN_ABI

@@ -129,6 +129,7 @@ struct StandardUpdaterOptions {
 ///
 ///     StandardUpdater updater{train_iter, optimizer, model};
 ///     StandardUpdater updater{train_iter, optimizer, [&](const Variable& x, const Variable& t) { ... }};
+///     StandardUpdater updater{train_iter, optimizer, model, {.device = "cuda:0"}};
 ///
 /// Iterators, optimizers and a model given as a variable are referred to, and must outlive the updater. Derive from
 /// this and override `update_core` for trainings with several losses, such as GANs:
