@@ -30,6 +30,7 @@
 /// `DNN_DYNAMIC_SHARED(float, smem);` a pointer to the bytes that the launch asked for, aligned to 128 as well.
 /// `DNN_UNROLL` before a loop of constant length; `DNN_NO_UNROLL` before one that is short as a rule.
 /// `DNN_LAUNCH_BOUNDS(256)` after `void`: the largest block, and how many of them a multiprocessor should hold.
+/// `DNN_GRID_CONSTANT` after `const` in front of a kernel's parameter: its address is the same for all threads.
 #if defined(__CUDACC__)
 #define DNN_SHARED(type, name, ...)                                                  \
   __shared__ alignas(128) unsigned char dnn_shared_##name[sizeof(type __VA_ARGS__)]; \
@@ -38,6 +39,7 @@
   extern __shared__ __align__(128) unsigned char dnn_dynamic_shared[]; \
   type* name = reinterpret_cast<type*>(dnn_dynamic_shared)
 #define DNN_LAUNCH_BOUNDS(...) __launch_bounds__(__VA_ARGS__)
+#define DNN_GRID_CONSTANT __grid_constant__
 #define DNN_UNROLL _Pragma("unroll")
 #define DNN_NO_UNROLL _Pragma("unroll 1")
 #else
@@ -47,6 +49,7 @@
       ::dnn::cu::host::block_runner().static_shared(&dnn_shared_##name, sizeof(type __VA_ARGS__)))
 #define DNN_DYNAMIC_SHARED(type, name) type* name = static_cast<type*>(::dnn::cu::host::block_runner().dynamic_shared())
 #define DNN_LAUNCH_BOUNDS(...)
+#define DNN_GRID_CONSTANT
 #define DNN_UNROLL
 #define DNN_NO_UNROLL
 #endif

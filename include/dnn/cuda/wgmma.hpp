@@ -12,6 +12,11 @@
 #include <cstdint>
 #include <type_traits>
 
+#if DNN_EMULATED
+#include <utility>
+#include <vector>
+#endif
+
 #include "dnn/core/half.hpp"
 #include "dnn/cuda/mma.hpp"
 
@@ -56,40 +61,34 @@ struct SwizzledMatrix {
 #endif
 };
 
-/// Before the first product that touches registers or shared memory that the threads have written since the last one.
-DNN_DEVICE inline void warpgroup_arrive() {
-#if DNN_WGMMA
-  asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
-#endif
-}
-/// Ends a group of products.
-DNN_DEVICE inline void warpgroup_commit() {
-#if DNN_WGMMA
-  asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
-#endif
-}
-/// Waits until the products of this warpgroup are done: nobody touches their registers or operands before that.
-template <int count>
-DNN_DEVICE void warpgroup_wait(float (&sums)[count]) {
-#if DNN_WGMMA
-  asm volatile("wgmma.wait_group.sync.aligned 0;" ::: "memory");
-  for (int i = 0; i < count; ++i) asm volatile("" : "+f"(sums[i])::"memory");
-#else
-  static_cast<void>(sums);
-#endif
-}
-/// Makes what this thread has written to shared memory visible to `wgmma`.
-DNN_DEVICE inline void fence_shared_for_warpgroups() {
+/// Makes what this thread has written to shared memory visible to `wgmma` and to the copy engine.
+DNN_DEVICE inline void fence_shared_for_async() {
 #if DNN_WGMMA
   asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
 #endif
 }
 
-/// d += a b^T for a (64 x 16) and b (128 x 16): d[4 j + 2 h + e] of a lane is row 16 warp + 8 h + lane / 4, column
-/// 8 j + 2 (lane % 4) + e. `a_along_rows` and `b_along_rows`: as SwizzledMatrix says.
-template <class Element, bool a_along_rows, bool b_along_rows>
-DNN_DEVICE void multiply_warpgroup(float (&d)[64], const SwizzledMatrix& a, const SwizzledMatrix& b) {
-  static_assert(sizeof(Element) == 2);
+/// Products that a warpgroup has under way. All of its threads call the functions, together.
+///
+///     products.begin();  products.multiply<...>(sums, a, b);  ...  products.commit();   // a group
+///     products.wait<1>();                           // all groups but the youngest are done with shared memory
+///     products.finish(sums);                        // all are done, and the sums may be read
+///
+/// The emulation multiplies as late as is allowed, so that a missing `wait` shows.
+class WarpgroupProducts {
+ public:
+  /// Before the first product of a group: the threads have written what it reads.
+  DNN_DEVICE static void begin() {
+#if DNN_WGMMA
+    asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
+#endif
+  }
+
+  /// d += a b^T for a (64 x 16) and b (128 x 16): d[4 j + 2 h + e] of a lane is row 16 warp + 8 h + lane / 4, column
+  /// 8 j + 2 (lane % 4) + e. `a_along_rows` and `b_along_rows`: as SwizzledMatrix says.
+  template <class Element, bool a_along_rows, bool b_along_rows>
+  DNN_DEVICE void multiply(float (&d)[64], const SwizzledMatrix& a, const SwizzledMatrix& b) {
+    static_assert(sizeof(Element) == 2);
 #if DNN_WGMMA
 #define DNN_F4(i) "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3])
 #define DNN_F16(i) DNN_F4(i), DNN_F4(i + 4), DNN_F4(i + 8), DNN_F4(i + 12)
@@ -102,27 +101,80 @@ DNN_DEVICE void multiply_warpgroup(float (&d)[64], const SwizzledMatrix& a, cons
       "%62, %63}, %64, %65, 1, 1, 1, %66, %67;"                                                                \
       : DNN_F16(0), DNN_F16(16), DNN_F16(32), DNN_F16(48)                                                      \
       : "l"(a.descriptor()), "l"(b.descriptor()), "n"(a_along_rows ? 1 : 0), "n"(b_along_rows ? 1 : 0))
-  if constexpr (std::is_same_v<Element, Float16>) DNN_WGMMA_OF("f16");
-  else DNN_WGMMA_OF("bf16");
+    if constexpr (std::is_same_v<Element, Float16>) DNN_WGMMA_OF("f16");
+    else DNN_WGMMA_OF("bf16");
 #undef DNN_WGMMA_OF
 #undef DNN_F16
 #undef DNN_F4
+#elif DNN_EMULATED
+    pending_.push_back({&d, a, b, &multiply_now<Element, a_along_rows, b_along_rows>});
 #else
-  const int own = lane(), row = static_cast<int>(threadIdx.x) / 32 % 4 * 16 + own / 4;
-  for (int h = 0; h < 2; ++h) {
-    float left[16];
-    for (int p = 0; p < 16; ++p) left[p] = a.template at<Element, a_along_rows>(row + 8 * h, p);
-    for (int j = 0; j < 16; ++j) {
-      for (int e = 0; e < 2; ++e) {
-        float& sum = d[4 * j + 2 * h + e];
-        for (int p = 0; p < 16; ++p) {
-          sum += left[p] * b.template at<Element, b_along_rows>(8 * j + own % 4 * 2 + e, p);
+    multiply_now<Element, a_along_rows, b_along_rows>(d, a, b);
+#endif
+  }
+
+  DNN_DEVICE void commit() {
+#if DNN_WGMMA
+    asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
+#elif DNN_EMULATED
+    groups_.push_back(std::move(pending_));
+    pending_.clear();
+#endif
+  }
+
+  /// Waits until at most `groups` groups are under way.
+  template <int groups>
+  DNN_DEVICE void wait() {
+#if DNN_WGMMA
+    asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(groups) : "memory");
+#elif DNN_EMULATED
+    while (groups_.size() > groups) {
+      for (const Pending& p : groups_.front()) p.multiply(*p.d, p.a, p.b);
+      groups_.erase(groups_.begin());
+    }
+    sync_warp();  // as all that is `aligned`
+#endif
+  }
+
+  template <int count>
+  DNN_DEVICE void finish(float (&sums)[count]) {
+    wait<0>();
+#if DNN_WGMMA
+    for (int i = 0; i < count; ++i) asm volatile("" : "+f"(sums[i])::"memory");
+#else
+    static_cast<void>(sums);
+#endif
+  }
+
+ private:
+#if !DNN_WGMMA
+  template <class Element, bool a_along_rows, bool b_along_rows>
+  DNN_DEVICE static void multiply_now(float (&d)[64], const SwizzledMatrix& a, const SwizzledMatrix& b) {
+    const int own = lane(), row = static_cast<int>(threadIdx.x) / 32 % 4 * 16 + own / 4;
+    for (int h = 0; h < 2; ++h) {
+      float left[16];
+      for (int p = 0; p < 16; ++p) left[p] = a.template at<Element, a_along_rows>(row + 8 * h, p);
+      for (int j = 0; j < 16; ++j) {
+        for (int e = 0; e < 2; ++e) {
+          float& sum = d[4 * j + 2 * h + e];
+          for (int p = 0; p < 16; ++p) {
+            sum += left[p] * b.template at<Element, b_along_rows>(8 * j + own % 4 * 2 + e, p);
+          }
         }
       }
     }
   }
 #endif
-}
+#if DNN_EMULATED
+  struct Pending {
+    float (*d)[64];
+    SwizzledMatrix a, b;
+    void (*multiply)(float (&)[64], const SwizzledMatrix&, const SwizzledMatrix&);
+  };
+  std::vector<Pending> pending_;
+  std::vector<std::vector<Pending>> groups_;  // the oldest first
+#endif
+};
 
 }  // namespace dnn::inline DNN_ABI::cu
 

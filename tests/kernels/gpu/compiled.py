@@ -5,8 +5,8 @@
 
 Compiles them for each architecture, prints a table, and fails when nvcc warns or says that it makes products wait for
 each other, when a kernel keeps registers in memory, or when the PTX, or the machine code of a kernel, lacks the tensor
-core instructions or asynchronous copies that it is made of. Needs nvcc, no GPU; machine code is looked at where nvdisasm
-is found: on the PATH, beside nvcc or in Python's package nvidia-cuda-nvdisasm.
+core instructions or asynchronous copies that it is made of. Needs nvcc, no GPU; machine code is looked at where
+nvdisasm is found: on the PATH, beside nvcc or in Python's package nvidia-cuda-nvdisasm.
 """
 
 import argparse
@@ -69,6 +69,7 @@ SASS = {
     "CoreEngine<double": {"DFMA", "LDGSTS"},
     "TensorEngine<": {"HMMA", "LDSM"},
     "WarpgroupEngine<": {"HGMMA", "LDGSTS"},
+    "TransferEngine<": {"HGMMA", "UTMALDG", "SYNCS"},
 }
 
 
@@ -101,7 +102,8 @@ def disassembler():
     """The path of nvdisasm, or None."""
     places = [pathlib.Path(shutil.which("nvcc")).resolve().parent]
     if package := importlib.util.find_spec("nvidia"):
-        places += [path for place in package.submodule_search_locations for path in pathlib.Path(place).glob("*/bin")]
+        for place in package.submodule_search_locations:
+            places += pathlib.Path(place).glob("*/bin")
     return shutil.which("nvdisasm") or shutil.which("nvdisasm", path=os.pathsep.join(map(str, places)))
 
 

@@ -3,6 +3,7 @@
 #if DNN_CUDA
 
 #include <cmath>
+#include <tuple>
 #include <vector>
 
 #include "catch.hpp"
@@ -32,9 +33,8 @@ void multiply_on_warpgroups(const Product& p, const T* a, std::int64_t lda, cons
   out.use_vectors();
   ProductSizes sizes;
   sizes.m = p.m, sizes.n = p.n, sizes.k = static_cast<int>(p.k);
-  kernels::gpu::detail::launch_product<WarpgroupEngine<T>>(
-      "gemm", "wgmma", StridedOperand<T>::matrix(a, p.m, lda, p.trans_a, {}),
-      StridedOperand<T>::matrix(b, p.n, ldb, !p.trans_b, {}), out, sizes);
+  kernels::gpu::detail::launch_warpgroup_product("gemm", StridedOperand<T>::matrix(a, p.m, lda, p.trans_a, {}),
+                                                 StridedOperand<T>::matrix(b, p.n, ldb, !p.trans_b, {}), out, sizes);
 }
 
 /// Compares gemm with three loops in double; spare columns of C must stay as they are.
@@ -165,7 +165,52 @@ TEMPLATE_TEST_CASE("GPU gemm on warpgroups", "[gpu]", Float16, BFloat16) {
   for (const bool all : {true, false}) check_transposes<TestType>(all ? 70 : 130, all ? 90 : 140, 40, all, true);
   check_transposes<TestType>(128, 128, 200, false, true);
   check_transposes<TestType>(1, 1, 1, false, true);
+  check_transposes<TestType>(130, 5, 0, false, true);
   check<TestType>({.trans_b = true, .m = 10, .n = 7, .k = 520, .biased = true, .warpgroups = true});
+#endif
+}
+
+TEMPLATE_TEST_CASE("GPU gemm on warpgroups, with operands for the copy engine", "[gpu]", Float16, BFloat16) {
+#if DNN_EMULATED || defined(DNN_HOPPER)
+  const auto device = using_device("cuda:0");
+#if DNN_EMULATED
+  const cu::host::UsingSchedule schedule(GENERATE("forward", "reverse", "random:1", "random:2"));
+#endif
+  const bool trans_a = GENERATE(false, true), trans_b = GENERATE(false, true);
+  // A ring of slices that goes round twice; edges in every direction; a part that ends before the depth does.
+  for (const auto& [m, n, k] : {std::tuple{136, 72, 488}, std::tuple{72, 136, 8}, std::tuple{8, 200, 584}}) {
+    check<TestType>({.trans_a = trans_a, .trans_b = trans_b, .m = m, .n = n, .k = k, .spare = 8, .warpgroups = true});
+  }
+#endif
+}
+
+TEST_CASE("GPU gemm of a batch on warpgroups", "[gpu]") {
+#if DNN_EMULATED || defined(DNN_HOPPER)
+  using namespace kernels::gpu;
+  const auto device = using_device("cuda:0");
+  const std::int64_t m = 40, n = 24, k = 72;
+  ProductSizes sizes;
+  sizes.m = m, sizes.n = n, sizes.k = static_cast<int>(k), sizes.batch.count = 1, sizes.batch.sizes[0] = 3;
+  const DeviceVector<Float16> a(random_numbers<Float16>(3 * m * k, 1)), b(random_numbers<Float16>(k * n, 2));
+  const DeviceVector<Float16> c(random_numbers<Float16>(3 * m * n, 3)), one(random_numbers<Float16>(m * n, 4));
+  const auto left = StridedOperand<Float16>::matrix(a.data(), m, k, false, {m * k});
+  const auto right = StridedOperand<Float16>::matrix(b.data(), n, n, true, {0});
+  Output<Float16> out;
+  out.data = c.data(), out.row = n, out.batch_strides[0] = m * n;
+  REQUIRE(TransferredOperand<Float16>::takes(left, k, sizes.batch));
+  REQUIRE(TransferredOperand<Float16>::takes(right, k, sizes.batch));
+  CHECK_FALSE(TransferredOperand<Float16>::takes(left, 0, sizes.batch));
+  CHECK_FALSE(TransferredOperand<Float16>::takes(StridedOperand<Float16>::matrix(a.data() + 1, m, k, false, {}), k,
+                                                 sizes.batch));
+  kernels::gpu::detail::launch_warpgroup_product("gemm", left, right, out, sizes);
+  const auto all = c.values();
+  for (std::int64_t i = 0; i < 3; ++i) {
+    gemm<Float16>(false, false, m, n, k, a.data() + i * m * k, k, b.data(), n, one.data(), n, false, nullptr);
+    const auto expected = one.values();
+    for (std::size_t j = 0; j < expected.size(); ++j) {
+      REQUIRE(as_double(all[static_cast<std::size_t>(i * m * n) + j]) == Approx(as_double(expected[j])).margin(1e-2));
+    }
+  }
 #endif
 }
 

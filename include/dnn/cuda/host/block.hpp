@@ -154,6 +154,19 @@ class BlockRunner {
     return result;
   }
 
+  /// Until another thread of the block calls wake(key).
+  void sleep(const void* key, std::string_view op, Where where) {
+    Thread& self = expect_running(op);
+    sleeping_.push_back({key, &self});
+    wait(self, op, where);
+  }
+  void wake(const void* key) {
+    std::erase_if(sleeping_, [&](const auto& sleeper) {
+      if (sleeper.first == key) ready_.push_back(sleeper.second);
+      return sleeper.first == key;
+    });
+  }
+
   unsigned int lane() const noexcept { return current_ ? current_->rank % 32 : 0; }
 
   /// The block's shared array of a place in the source.
@@ -451,6 +464,7 @@ class BlockRunner {
     for (auto& meeting : meetings_) spare_meetings_.push_back(meeting.get());
     ready_.clear();
     waiting_.clear();
+    sleeping_.clear();
     current_ = nullptr;
     std::memset(shared_.get(), guard, shared_bytes);
   }
@@ -474,6 +488,7 @@ class BlockRunner {
   std::size_t started_ = 0, exited_ = 0;
   std::deque<Thread*> ready_;
   std::vector<Thread*> waiting_, group_;
+  std::vector<std::pair<const void*, Thread*>> sleeping_;
   Where barrier_where_;
   int barrier_count_ = 0, barrier_result_ = 0;
 

@@ -53,6 +53,7 @@ struct CoreEngine {
   static constexpr int rows = size, columns = size, depth = 16;
   static constexpr int pitch = size + 4;  // keeps transposing copies clear of bank conflicts
   static constexpr int operand_elements = depth * pitch;
+  static constexpr bool transfers = false;
 
   template <class Operand>
   class Loader {
@@ -167,6 +168,7 @@ struct TensorEngine {
   static constexpr int vector = 16 / static_cast<int>(sizeof(E));
   static constexpr int depth_pitch = depth + vector, row_pitch = 128 + (sizeof(E) == 4 ? 8 : vector);
   static constexpr int operand_elements = std::max(128 * depth_pitch, depth* row_pitch);
+  static constexpr bool transfers = false;
 
   template <class Operand>
   class Loader {
@@ -340,10 +342,39 @@ struct TilePlace {
   }
 };
 
+/// Adds the products of all slices of a tile to the engine's sums: copies some slices ahead of the one it multiplies.
+template <class Engine, class A, class B>
+DNN_DEVICE void multiply_slices(Engine& engine, const A& a, const B& b, typename Engine::Value* shared,
+                                std::int64_t row, std::int64_t column, int begin, int end, int slices,
+                                std::int64_t offset_a, std::int64_t offset_b) {
+  const typename Engine::template Loader<A> load_a(a, a.data + offset_a, row);
+  const typename Engine::template Loader<B> load_b(b, b.data + offset_b, column);
+  const auto slice_a = [&](int i) { return shared + i % Engine::stages * 2 * Engine::operand_elements; };
+  const auto slice_b = [&](int i) { return slice_a(i) + Engine::operand_elements; };
+  cu::AsyncCopies copies;
+  const auto load = [&](int i) {
+    if (i < slices) {
+      load_a.load(copies, slice_a(i), begin + i * Engine::depth, end);
+      load_b.load(copies, slice_b(i), begin + i * Engine::depth, end);
+    }
+    copies.commit();
+  };
+  for (int i = 0; i < Engine::stages - 1; ++i) load(i);
+  for (int i = 0; i < slices; ++i) {
+    copies.wait<Engine::stages - 2>();
+    engine.settle();
+    __syncthreads();  // slice i is there, and nobody needs slice i - 1 any more, whose place the next copies take
+    load(i + Engine::stages - 1);
+    engine.multiply(slice_a(i), a.depth_first, slice_b(i), b.depth_first);
+  }
+  engine.settle();
+}
+
 /// C = A B, or with `sums` the partial sums (batch, part, m, n) of it.
 template <class Engine, class A, class B, class Out>
 DNN_KERNEL void DNN_LAUNCH_BOUNDS(Engine::threads, Engine::blocks_per_multiprocessor)
-    multiply_tiles(const A a, const B b, const Out out, const ProductSizes s, typename Engine::Sum* sums) {
+    multiply_tiles(const DNN_GRID_CONSTANT A a, const DNN_GRID_CONSTANT B b, const Out out, const ProductSizes s,
+                   typename Engine::Sum* sums) {
   using Value = typename Engine::Value;
   DNN_DYNAMIC_SHARED(unsigned char, memory);
   if constexpr (Engine::alignment > 128) {
@@ -357,32 +388,16 @@ DNN_KERNEL void DNN_LAUNCH_BOUNDS(Engine::threads, Engine::blocks_per_multiproce
   const int begin = place.part * s.part_depth, end = begin + s.part_depth < s.k ? begin + s.part_depth : s.k;
   const int slices = (end - begin + Engine::depth - 1) / Engine::depth;
 
-  const typename Engine::template Loader<A> load_a(a, a.data + s.batch.offset(place.batch, a.batch_strides), first_row);
-  const typename Engine::template Loader<B> load_b(b, b.data + s.batch.offset(place.batch, b.batch_strides),
-                                                   first_column);
-  const auto slice_a = [&](int i) { return shared + i % Engine::stages * 2 * Engine::operand_elements; };
-  const auto slice_b = [&](int i) { return slice_a(i) + Engine::operand_elements; };
-  cu::AsyncCopies copies;
-  const auto load = [&](int i) {
-    if (i < slices) {
-      load_a.load(copies, slice_a(i), begin + i * Engine::depth, end);
-      load_b.load(copies, slice_b(i), begin + i * Engine::depth, end);
-    }
-    copies.commit();
-  };
-
   Engine engine;
-  for (int i = 0; i < Engine::stages - 1; ++i) load(i);
-  for (int i = 0; i < slices; ++i) {
-    copies.wait<Engine::stages - 2>();
-    engine.settle();
-    __syncthreads();  // slice i is there, and nobody needs slice i - 1 any more, whose place the next copies take
-    load(i + Engine::stages - 1);
-    engine.multiply(slice_a(i), a.depth_first, slice_b(i), b.depth_first);
+  if constexpr (Engine::transfers) {
+    engine.multiply_slices(a, b, shared, static_cast<int>(first_row), static_cast<int>(first_column), begin, slices,
+                           place.batch);
+  } else {
+    multiply_slices(engine, a, b, shared, first_row, first_column, begin, end, slices,
+                    s.batch.offset(place.batch, a.batch_strides), s.batch.offset(place.batch, b.batch_strides));
   }
 
   // The sums go through shared memory, 64 rows at a time, so that whole rows are written side by side.
-  engine.settle();
   using Sum = typename Engine::Sum;
   constexpr int pieces = Engine::columns / 4;
   static_assert(64 * tile_pitch<Engine> * sizeof(Sum) <= Engine::stages * 2 * Engine::operand_elements * sizeof(Value));
@@ -466,6 +481,19 @@ void launch_product(std::string_view name, std::string_view engine, const A& a, 
   cu::launch(name, add_parts<Out>, {blocks_for(batches * s.m * s.n, threads), threads}, out, s, sums.data(), batches);
 }
 
+/// A product on Hopper's tensor cores.
+template <class T, class Out>
+void launch_warpgroup_product(std::string_view name, const StridedOperand<T>& a, const StridedOperand<T>& b,
+                              const Out& out, const ProductSizes& s) {
+  using Transferred = TransferredOperand<T>;
+  if (Transferred::takes(a, s.k, s.batch) && Transferred::takes(b, s.k, s.batch)) {
+    launch_product<TransferEngine<T>>(name, "tensor cores (wgmma, TMA)", Transferred::of(a, s.k, s.batch),
+                                      Transferred::of(b, s.k, s.batch), out, s);
+  } else {
+    launch_product<WarpgroupEngine<T>>(name, "tensor cores (wgmma)", a, b, out, s);
+  }
+}
+
 }  // namespace detail
 
 /// out = a b, for every batch. Where there are float operands, TF32 is used if `config().allow_tf32`.
@@ -481,7 +509,7 @@ void multiply(std::string_view name, const A& a, const B& b, const Out& out, std
 #if defined(DNN_HOPPER)
     if constexpr (A::dense && B::dense) {
       if (cu::attribute(cudaDevAttrComputeCapabilityMajor) == 9) {
-        return detail::launch_product<WarpgroupEngine<T>>(name, "tensor cores (wgmma)", a, b, out, s);
+        return detail::launch_warpgroup_product(name, a, b, out, s);
       }
     }
 #endif
