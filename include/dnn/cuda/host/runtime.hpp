@@ -86,13 +86,14 @@ std::tuple<Parameters...> argument_values(void** arguments, std::index_sequence<
 }
 
 /// Whether an argument is a pointer to host memory, or a struct that holds one. Of structs only where a compiler can
-/// tell members from padding, and not of the large ones, tables of which a part is filled.
+/// tell members from padding, not of the large ones, tables of which a part is filled, and not beside AddressSanitizer,
+/// whose shadow lies where two small numbers side by side seem to point to.
 template <class Value>
 bool leads_to_host([[maybe_unused]] const Machine& m, [[maybe_unused]] Value value) {
   if constexpr (std::is_pointer_v<Value>) {
     return value && m.owner(value) < 0 && !m.is_pinned(value, 1);
   }
-#if defined(__has_builtin)
+#if defined(__has_builtin) && !DNN_ADDRESS_SANITIZER
 #if __has_builtin(__builtin_clear_padding)
   else if constexpr (std::is_class_v<Value> && sizeof(Value) >= sizeof(void*) && sizeof(Value) <= 1024) {
     __builtin_clear_padding(&value);
