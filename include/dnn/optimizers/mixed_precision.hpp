@@ -121,7 +121,8 @@ struct Optimizer::MixedPrecision {
     kernels::sum_of_squares(gradients, detail::JudgeGradients{state.data<double>(), growth});
   }
 
-  static constexpr Precision functions{&take_gradients, &give_back, &judge};
+  // No static member: nvcc does not compile the kernels of functions that are named in its initialiser.
+  static Precision functions() { return {&take_gradients, &give_back, &judge}; }
 };
 
 template <class>
@@ -130,7 +131,7 @@ void Optimizer::use_fp32_update(bool use) {
   if (!use) {
     for (auto& rule : rules_) rule->wide_.reset();
   }
-  precision_ = &MixedPrecision<>::functions;
+  precision_ = MixedPrecision<>::functions();
 }
 
 template <class>
@@ -139,7 +140,7 @@ void Optimizer::loss_scaling(const LossScalingOptions& options) {
   if (options.scale) DNN_EXPECT("loss_scaling", *options.scale > 0);
   loss_scaling_ = options;
   loss_scale_ = {};
-  precision_ = &MixedPrecision<>::functions;
+  precision_ = MixedPrecision<>::functions();
 }
 
 }  // namespace dnn::inline DNN_ABI

@@ -259,7 +259,7 @@ class Optimizer {
     (void)target();
     const auto mode = no_backprop_mode();
     fill_missing_gradients();
-    if (precision_) precision_->take_gradients(*this);
+    if (precision_.take_gradients) precision_.take_gradients(*this);
     hooks_.call(HookTiming::pre, *this);
     ++t_;
     kernels::UpdateBatch batch;
@@ -284,7 +284,7 @@ class Optimizer {
     batch.flush();
     fill_missing_gradients();
     hooks_.call(HookTiming::post, *this);
-    if (precision_) precision_->give_back(*this);
+    if (precision_.give_back) precision_.give_back(*this);
   }
   /// loss = lossfun(args...), THEN clears the gradients, backward, update().
   template <class LossFunction, class... Args>
@@ -300,7 +300,7 @@ class Optimizer {
     if (loss_scaling_) start_with_scale(loss);
     loss.backward();
     loss = Variable{};
-    if (loss_scaling_) precision_->judge(*this);
+    if (loss_scaling_) precision_.judge(*this);
   }
 
   /// Mixed precision: parameters of 16 bits are updated through a copy in float32, which takes the gradient, the hooks
@@ -437,9 +437,9 @@ class Optimizer {
 
   /// Function pointers, so that a program compiles mixed precision only if it asks for it.
   struct Precision {
-    void (*take_gradients)(Optimizer&);
-    void (*give_back)(Optimizer&);
-    void (*judge)(Optimizer&);
+    void (*take_gradients)(Optimizer&) = nullptr;
+    void (*give_back)(Optimizer&) = nullptr;
+    void (*judge)(Optimizer&) = nullptr;
   };
   template <class = void>
   struct MixedPrecision;
@@ -481,7 +481,7 @@ class Optimizer {
   detail::HookList<Optimizer&> hooks_;
   std::int64_t t_ = 0;
   std::int64_t epoch_ = 0;
-  const Precision* precision_ = nullptr;
+  Precision precision_;
   bool fp32_update_ = false;
   std::optional<LossScalingOptions> loss_scaling_;
 #if DNN_CUDA
