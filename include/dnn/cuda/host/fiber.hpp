@@ -61,13 +61,12 @@ class Fiber {
 
   /// Back to the start of `entry`; what ran is abandoned without running destructors.
   void reset() {
-    std::byte* const top = stack_ + guard_bytes + stack_bytes;
 #if DNN_ADDRESS_SANITIZER
     __asan_unpoison_memory_region(stack_ + guard_bytes, stack_bytes);
     fake_ = nullptr;
 #endif
 #if defined(__x86_64__)
-    auto* words = reinterpret_cast<void**>(top);
+    auto* words = reinterpret_cast<void**>(top());
     words[-1] = nullptr;  // where entry would return to
     words[-2] = reinterpret_cast<void*>(entry_);
     for (int i = 3; i <= 8; ++i) words[-i] = nullptr;
@@ -75,7 +74,7 @@ class Fiber {
 #else
     ::getcontext(&context_);
     context_.uc_stack.ss_sp = stack_ + guard_bytes;
-    context_.uc_stack.ss_size = static_cast<std::size_t>(top - stack_) - guard_bytes;
+    context_.uc_stack.ss_size = stack_bytes;
     context_.uc_link = nullptr;
     ::makecontext(&context_, entry_, 0);
 #endif
@@ -89,6 +88,7 @@ class Fiber {
   /// Runs the fiber until it suspends.
   void resume() {
     auto& home = home_slot();
+    home.running = this;
 #if DNN_ADDRESS_SANITIZER
     void* fake = nullptr;
     __sanitizer_start_switch_fiber(&fake, stack_ + guard_bytes, stack_bytes);
@@ -126,11 +126,10 @@ class Fiber {
     __builtin_unreachable();
   }
 #if defined(__x86_64__)
-  /// For a signal handler that makes the interrupted fiber abandon its work: where to, and with which argument.
-  static std::pair<void (*)(void*), void*> way_home() {
-    leave(nullptr);
-    return {&load_stack, home_slot().context};
-  }
+  /// For a signal handler that makes the interrupted fiber abandon its work: the function to go on with, and the top of
+  /// the fiber's stack, of which there may be nothing left. The handler's own frames may lie on the sanitizer's fake
+  /// stack of the fiber, so it does not leave the fiber itself.
+  static std::pair<void (*)(), void*> way_home() noexcept { return {&abandon, home_slot().running->top() - 8}; }
 #endif
 
  private:
@@ -141,9 +140,12 @@ class Fiber {
 #endif
   struct Home {
     Context context{};
+    Fiber* running = nullptr;
     const void* stack = nullptr;
     std::size_t bytes = 0;
   };
+  std::byte* top() const noexcept { return stack_ + guard_bytes + stack_bytes; }
+
   /// Where the fibers of this thread were resumed from.
   static Home& home_slot() noexcept {
     static thread_local constinit Home home;

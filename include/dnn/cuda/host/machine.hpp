@@ -351,10 +351,10 @@ inline void Machine::on_signal(int number, siginfo_t* info, [[maybe_unused]] voi
 #if defined(__x86_64__)
   if (block_runner().running() && ::pthread_equal(self.thread_, ::pthread_self())) {
     block_runner().note_signal(info->si_addr);
-    const auto [function, argument] = Fiber::way_home();
+    const auto [function, stack] = Fiber::way_home();
     auto& registers = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
     registers[REG_RIP] = static_cast<greg_t>(reinterpret_cast<std::uintptr_t>(function));
-    registers[REG_RDI] = static_cast<greg_t>(reinterpret_cast<std::uintptr_t>(argument));
+    registers[REG_RSP] = static_cast<greg_t>(reinterpret_cast<std::uintptr_t>(stack));
     return;
   }
 #endif
