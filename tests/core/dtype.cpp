@@ -5,11 +5,11 @@
 using namespace dnn;
 
 namespace {
-constexpr DType all[] = {float32, float64, float16, bfloat16, int32, int64, uint8, boolean};
+constexpr DType all_dtypes[] = {float32, float64, float16, bfloat16, int32, int64, uint8, boolean};
 }
 
 TEST_CASE("dtypes have names, sizes and C++ types", "[core]") {
-  for (const DType d : all) {
+  for (const DType d : all_dtypes) {
     CHECK(dtype_from_name(name_of(d)) == d);
     visit_dtype(d, [&]<class T>(std::type_identity<T>) {
       CHECK(dtype_of<T>() == d);
@@ -23,8 +23,8 @@ TEST_CASE("dtypes have names, sizes and C++ types", "[core]") {
 }
 
 TEST_CASE("dtypes promote", "[core]") {
-  for (const DType a : all) {
-    for (const DType b : all) CHECK(promote(a, b) == promote(b, a));
+  for (const DType a : all_dtypes) {
+    for (const DType b : all_dtypes) CHECK(promote(a, b) == promote(b, a));
     CHECK(promote(a, a) == a);
   }
   CHECK(promote(float32, int64) == float32);
