@@ -60,6 +60,8 @@ TEST_CASE("arrays from lists, pointers and vectors", "[array]") {
   const std::vector<double> values = {1, 2, 3, 4};
   CHECK(array_equal(array_from(values), array({1., 2., 3., 4.})));
   CHECK(array_equal(array_from(values.data(), {2, 2}), array({{1., 2.}, {3., 4.}})));
+  CHECK(array_equal(array_from(values, {2, 2}), array({{1., 2.}, {3., 4.}})));
+  CHECK_THROWS_AS(array_from(values, {3}), ShapeError);
   CHECK_THROWS_AS(array_from(std::span<const double>(values), {3}), ShapeError);
   CHECK(scalar(3).shape() == Shape{});
   CHECK(scalar(3, float64).dtype() == float64);

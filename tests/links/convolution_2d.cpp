@@ -10,6 +10,8 @@ TEST_CASE("links::Convolution2D finds its channels, and passes its options on", 
   CHECK_FALSE(l.W.is_initialized());
   CHECK(l(zeros({2, 3, 9, 9})).shape() == Shape{2, 8, 5, 5});
   CHECK(l.W.shape() == Shape{8, 3, 3, 5});
+  CHECK(links::Convolution2D(3, 8, {3, 5}).W.shape() == Shape{8, 3, 3, 5});
+  CHECK_FALSE(links::Convolution2D(std::nullopt, 8, {3, 5}).W.is_initialized());
   links::Convolution2D grouped(4, 6, 3, {.nobias = true, .dilate = 2, .groups = 2});
   CHECK(grouped.W.shape() == Shape{6, 2, 3, 3});
   CHECK_FALSE(grouped.b.has_value());

@@ -121,8 +121,13 @@ Array array_from(std::span<const T> values, const Shape& shape) {
 }
 template <class T>
   requires(!std::same_as<T, bool>)
+Array array_from(const std::vector<T>& values, const Shape& shape) {
+  return array_from(std::span<const T>(values), shape);
+}
+template <class T>
+  requires(!std::same_as<T, bool>)
 Array array_from(const std::vector<T>& values) {
-  return array_from(values.data(), {static_cast<std::int64_t>(values.size())});
+  return array_from(values, {static_cast<std::int64_t>(values.size())});
 }
 
 /// An array of the given numbers: `array({1.f, 2.f})`, `array({{1., 2.}, {3., 4.}})`, up to three levels. The dtype is

@@ -35,6 +35,10 @@ class Convolution2D : public Link<Convolution2D> {
 
   Convolution2D(std::int64_t out_channels, Pair ksize, const Convolution2DOptions& options = {})
       : Convolution2D(std::nullopt, out_channels, ksize, options) {}
+  /// The overload of numbers alone, which `(3, 8, {3, 5})` means: otherwise `{3, 5}` might be options.
+  Convolution2D(std::int64_t in_channels, std::int64_t out_channels, Pair ksize,
+                const Convolution2DOptions& options = {})
+      : Convolution2D(std::optional(in_channels), out_channels, ksize, options) {}
   Convolution2D(std::optional<std::int64_t> in_channels, std::int64_t out_channels, Pair ksize,
                 const Convolution2DOptions& options = {})
       : W(options.initialW ? options.initialW : initializers::LeCunNormal{}),
