@@ -127,13 +127,14 @@ void gemm_on_host(bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, st
       gemm_blocked<T>(i1 - i0, j1 - j0, k, ma.block(i0, 0), mb.block(0, j0), out, ldc);
     }
   };
-  // The longer side of C is cut, at multiples of the tile, in pieces that are worth a thread.
-  constexpr std::int64_t worth = 1 << 20;
-  if (m * n * k < worth) return block(0, m, 0, n);
-  const bool by_rows = m >= n;
+  // C is cut along a long side, at multiples of the tile, in pieces that are worth a thread. Reading an element of a
+  // matrix takes as long as some products.
+  constexpr std::int64_t worth = 1 << 20, read = 4;
+  if (std::max(m, read) * std::max(n, read) * k < worth) return block(0, m, 0, n);
+  const bool by_rows = 2 * m >= n;
   const std::int64_t length = by_rows ? m : n, unit = by_rows ? tile.rows : 2 * tile.width;
   const auto units = (length + unit - 1) / unit;
-  const auto unit_cost = unit * (by_rows ? n : m) * std::max<std::int64_t>(k, 1);
+  const auto unit_cost = unit * std::max(by_rows ? n : m, read) * std::max<std::int64_t>(k, 1);
   const auto threads = ThreadPool::inside() ? 1 : std::int64_t{num_threads()};
   const auto grain = std::max<std::int64_t>((worth + unit_cost - 1) / unit_cost, (units + threads - 1) / threads);
   parallel_for(units, grain, [&](std::int64_t begin, std::int64_t end) {

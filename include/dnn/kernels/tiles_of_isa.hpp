@@ -61,81 +61,78 @@ void multiply_tile(std::int64_t depth, const T* a, Row row, T* c, std::int64_t l
 
 /// A tile of dot products: so many rows by so many columns, whose sums stay in registers.
 inline constexpr int dot_rows = simd_bytes == 64 ? 4 : 3, dot_columns = simd_bytes == 64 ? 6 : 4;
-inline constexpr int dot_sums = dot_rows * dot_columns;
 static_assert(dot_rows <= most_dot_rows);
 
+/// sums[s * sizeof...(R) + r] += the dot product of row r of A and row s of B, over `pieces` pieces of n elements,
+/// rounded up to whole packs. Rows begin at a + a_rows[r] and b + b_rows[s], their pieces are a_piece and b_piece
+/// apart. One pack more of each row may lie at a_end + r * width and b_end + s * width.
 template <class T, std::size_t... R, std::size_t... S>
 void add_dots(std::int64_t pieces, std::int64_t n, const T* a, std::int64_t a_piece, const std::int64_t* a_rows,
               const T* b, std::int64_t b_piece, const std::int64_t* b_rows, T* sums, std::index_sequence<R...>,
-              std::index_sequence<S...>) {
-  constexpr std::int64_t width = Pack<T>::width;
+              std::index_sequence<S...>, const T* a_end = nullptr, const T* b_end = nullptr) {
+  constexpr int width = Pack<T>::width;
   using Vector = typename Pack<T>::Vector;
   Vector acc[sizeof...(S)][sizeof...(R)] = {};
+  const auto add = [&](const Vector* x, Vector* sum, const T* column) {
+    Vector y = Pack<T>::load(column).v;
+#if defined(__GNUC__) && defined(__SSE2__)
+    // In a register: GCC would load it, maybe from between two cache lines, again for each product.
+    asm("" : "+v"(y));
+#endif
+    ((sum[R] += x[R] * y), ...);
+  };
   for (std::int64_t piece = 0; piece < pieces; ++piece, a += a_piece, b += b_piece) {
     const T* const rows[] = {a + a_rows[R]...};
     const T* const columns[] = {b + b_rows[S]...};
     for (std::int64_t i = 0; i < n; i += width) {
       const Vector x[] = {Pack<T>::load(rows[R] + i).v...};
-      const auto add_column = [&](Vector* sum, const T* column) {
-        Vector y = Pack<T>::load(column + i).v;
-#if defined(__GNUC__) && defined(__SSE2__)
-        // In a register: GCC would load it, maybe from between two cache lines, again for each product.
-        asm("" : "+v"(y));
-#endif
-        ((sum[R] += x[R] * y), ...);
-      };
-      (add_column(acc[S], columns[S]), ...);
+      (add(x, acc[S], columns[S] + i), ...);
     }
   }
-  // The lanes of each are summed by adding the rows of the transpose.
-  alignas(simd_bytes) T lanes[dot_sums * width];
-  std::memcpy(lanes, acc, sizeof lanes);
-  alignas(simd_bytes) T by_lane[width * dot_sums];
-  transpose_panel<dot_sums>(by_lane, lanes, width, width);
-  for (std::int64_t lane = 0; lane < width; ++lane) {
-    for (std::int64_t i = 0; i < dot_sums; ++i) sums[i] += by_lane[lane * dot_sums + i];
+  if (a_end) {
+    const Vector x[] = {Pack<T>::load(a_end + R * width).v...};
+    (add(x, acc[S], b_end + S * width), ...);
+  }
+  // The lanes of each are summed by adding the rows of the transpose, which is faster with multiples of 8.
+  constexpr int dots = static_cast<int>(sizeof...(R) * sizeof...(S)), rounded = (dots + 7) / 8 * 8;
+  alignas(simd_bytes) T lanes[rounded * width];
+  std::memcpy(lanes, acc, sizeof acc);
+  std::fill(lanes + dots * width, lanes + rounded * width, T(0));
+  alignas(simd_bytes) T by_lane[width * rounded];
+  transpose_panel<rounded>(by_lane, lanes, width, width);
+  for (int lane = 0; lane < width; ++lane) {
+    for (int i = 0; i < dots; ++i) sums[i] += by_lane[lane * rounded + i];
   }
 }
 
-/// sums[s * dot_rows + r] += the dot product of row r of A and row s of B, over `pieces` pieces of n elements, rounded
-/// up to whole packs. Rows begin at a + a_rows[r] and b + b_rows[s], their pieces are a_piece and b_piece apart.
-template <class T>
-void add_dots(std::int64_t pieces, std::int64_t n, const T* a, std::int64_t a_piece, const std::int64_t* a_rows,
-              const T* b, std::int64_t b_piece, const std::int64_t* b_rows, T* sums) {
-  add_dots(pieces, n, a, a_piece, a_rows, b, b_piece, b_rows, sums, std::make_index_sequence<dot_rows>{},
-           std::make_index_sequence<dot_columns>{});
-}
-
-/// C += A B where the rows of A and the columns of B are contiguous: dot products, nothing is packed.
-template <class T>
+/// C += A B where the rows of A and the columns of B are contiguous: dot products, nothing is packed. Element (i, j) of
+/// C is c[i * c_row + j * c_column].
+template <class T, int Rows, int Columns>
 void gemm_dots(std::int64_t m, std::int64_t n, std::int64_t k, StridedMatrix<T> a, StridedMatrix<T> b, T* c,
-               std::int64_t ldc) {
+               std::int64_t c_row, std::int64_t c_column) {
   constexpr std::int64_t width = Pack<T>::width;
+  constexpr std::make_index_sequence<Rows> all_rows;
+  constexpr std::make_index_sequence<Columns> all_columns;
   const auto whole = k / width * width, rest = k - whole;
-  constexpr std::array<std::int64_t, dot_sums> ends = [] {
-    std::array<std::int64_t, dot_sums> out{};
-    for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<std::int64_t>(i) * width;
-    return out;
-  }();
-  alignas(simd_bytes) T a_end[dot_rows * width] = {}, b_end[dot_columns * width] = {};
-  std::int64_t a_rows[dot_rows], b_rows[dot_columns];
-  for (std::int64_t i = 0; i < m; i += dot_rows) {
+  alignas(simd_bytes) T a_end[Rows * width] = {}, b_end[Columns * width] = {};
+  std::int64_t a_rows[Rows], b_rows[Columns];
+  for (std::int64_t i = 0; i < m; i += Rows) {
     // A tile at the edge computes the last row again.
-    for (std::int64_t r = 0; r < dot_rows; ++r) {
+    for (std::int64_t r = 0; r < Rows; ++r) {
       a_rows[r] = std::min(i + r, m - 1) * a.row;
       std::memcpy(a_end + r * width, a.data + a_rows[r] + whole, static_cast<std::size_t>(rest) * sizeof(T));
     }
-    for (std::int64_t j = 0; j < n; j += dot_columns) {
-      alignas(simd_bytes) T sums[dot_sums] = {};
-      for (std::int64_t s = 0; s < dot_columns; ++s) {
+    for (std::int64_t j = 0; j < n; j += Columns) {
+      alignas(simd_bytes) T sums[Rows * Columns] = {};
+      for (std::int64_t s = 0; s < Columns; ++s) {
         b_rows[s] = std::min(j + s, n - 1) * b.column;
         std::memcpy(b_end + s * width, b.data + b_rows[s] + whole, static_cast<std::size_t>(rest) * sizeof(T));
       }
-      add_dots(1, whole, a.data, 0, a_rows, b.data, 0, b_rows, sums);
-      if (rest > 0) add_dots(1, width, a_end, 0, ends.data(), b_end, 0, ends.data(), sums);
-      for (std::int64_t r = 0; r < std::min<std::int64_t>(dot_rows, m - i); ++r) {
-        for (std::int64_t s = 0; s < std::min<std::int64_t>(dot_columns, n - j); ++s) {
-          c[(i + r) * ldc + j + s] += sums[s * dot_rows + r];
+      add_dots(1, whole, a.data, 0, a_rows, b.data, 0, b_rows, sums, all_rows, all_columns, rest > 0 ? a_end : nullptr,
+               b_end);
+      for (std::int64_t r = 0; r < std::min<std::int64_t>(Rows, m - i); ++r) {
+        for (std::int64_t s = 0; s < std::min<std::int64_t>(Columns, n - j); ++s) {
+          c[(i + r) * c_row + (j + s) * c_column] += sums[s * Rows + r];
         }
       }
     }
@@ -203,12 +200,18 @@ struct Tiles {
   static void multiply_dots(std::int64_t pieces, std::int64_t n, const T* a, std::int64_t a_piece,
                             const std::int64_t* a_rows, const T* b, std::int64_t b_piece, const std::int64_t* b_rows,
                             T* sums) {
-    add_dots(pieces, n, a, a_piece, a_rows, b, b_piece, b_rows, sums);
+    add_dots(pieces, n, a, a_piece, a_rows, b, b_piece, b_rows, sums, std::make_index_sequence<dot_rows>{},
+             std::make_index_sequence<dot_columns>{});
   }
   /// C += A B as dot products, or from rows of B, where those of A and columns of B, or rows of B, are contiguous.
   static void multiply_by_dots(std::int64_t m, std::int64_t n, std::int64_t k, StridedMatrix<T> a, StridedMatrix<T> b,
                                T* c, std::int64_t ldc) {
-    gemm_dots(m, n, k, a, b, c, ldc);
+    // A single row or column, or tiles that waste less at the edge.
+    constexpr int less = dot_columns - 1;
+    if (m == 1) gemm_dots<T, 1, 8>(1, n, k, a, b, c, ldc, 1);
+    else if (n == 1) gemm_dots<T, 1, 8>(1, m, k, {b.data, b.column, b.row}, {a.data, a.column, a.row}, c, 1, ldc);
+    else if ((n + dot_columns - 1) / dot_columns * less >= n) gemm_dots<T, dot_rows, less>(m, n, k, a, b, c, ldc, 1);
+    else gemm_dots<T, dot_rows, dot_columns>(m, n, k, a, b, c, ldc, 1);
   }
   static void multiply_by_rows(std::int64_t m, std::int64_t n, std::int64_t k, StridedMatrix<T> a, StridedMatrix<T> b,
                                T* c, std::int64_t ldc) {
