@@ -2,9 +2,12 @@
 /// that the processor has is chosen when the program runs.
 ///
 /// `DNN_DISPATCH` is 1 where that happens: by default for x86-64, unless the program is compiled for AVX-512 already
-/// (by -march=native, say), which costs nothing and is still a little faster. Define it as 0 to have nothing but what
-/// the compiler was told. Each set gives the same bits every time; between sets results differ by rounding, because
-/// only some have a fused multiply-add.
+/// (by -march=native, say); then it does not look at the processor, nor at DNN_CPU_ISA. Define it as 0 to have nothing
+/// but what the compiler was told. Each set gives the same bits every time; between sets results differ by rounding,
+/// because only some have a fused multiply-add.
+///
+/// Products choose (tiles.hpp), and what is made of them. Formulas of packs do not: they are compiled where they are
+/// written, and Eigen's functions of packets follow the compiler's macros.
 #pragma once
 
 #include <cstdlib>

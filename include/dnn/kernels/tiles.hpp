@@ -26,68 +26,6 @@ struct StridedMatrix {
   }
 };
 
-// A packet as a template argument loses its alignment attribute, which does not matter here.
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wignored-attributes"
-
-/// The largest of Eigen's packets that `Width` is a multiple of; T itself where there is none.
-template <int Width, class T, class Packet>
-struct PacketFor {
-  using Half = typename Eigen::internal::unpacket_traits<Packet>::half;
-  static constexpr int size = Eigen::internal::unpacket_traits<Packet>::size;
-  static constexpr bool fits = Width % size == 0, smaller = !std::is_same_v<Half, Packet>;
-  using type =
-      typename std::conditional_t<fits, std::type_identity<Packet>,
-                                  std::conditional_t<smaller, PacketFor<Width, T, Half>, std::type_identity<T>>>::type;
-};
-
-/// out[p * Width + r] = x[r * row + p] for r < Width and p < depth: square blocks are transposed in registers.
-template <int Width, class T>
-void transpose_panel(T* out, const T* x, std::int64_t row, std::int64_t depth) {
-  using Packet = typename PacketFor<Width, T, typename Eigen::internal::packet_traits<T>::type>::type;
-  constexpr int size = Eigen::internal::unpacket_traits<Packet>::size;
-  std::int64_t p = 0;
-  if constexpr (size > 1) {
-    for (; p + size <= depth; p += size) {
-      for (int r = 0; r < Width; r += size) {
-        Eigen::internal::PacketBlock<Packet, size> block;
-        for (int i = 0; i < size; ++i) block.packet[i] = Eigen::internal::ploadu<Packet>(x + (r + i) * row + p);
-        Eigen::internal::ptranspose(block);
-        for (int i = 0; i < size; ++i) Eigen::internal::pstoreu(out + (p + i) * Width + r, block.packet[i]);
-      }
-    }
-  }
-  out += p * Width;
-  x += p;
-  for (std::int64_t rest = depth - p; rest > 0; --rest, ++x, out += Width) {
-    for (int r = 0; r < Width; ++r) out[r] = x[r * row];
-  }
-}
-
-#pragma GCC diagnostic pop
-
-/// Copies `count` x `depth` (count along `x`'s rows) into panels of `Width` rows, zero-padded, depth-major.
-template <int Width, class T>
-void pack_panels(T* out, StridedMatrix<T> x, std::int64_t count, std::int64_t depth) {
-  for (std::int64_t i = 0; i < count; i += Width) {
-    const auto rows = std::min<std::int64_t>(Width, count - i);
-    const auto panel = x.block(i, 0);
-    if (rows == Width && panel.row == 1) {
-      for (std::int64_t p = 0; p < depth; ++p)
-        std::memcpy(out + p * Width, panel.data + p * panel.column, Width * sizeof(T));
-    } else if (rows == Width && panel.column == 1) {
-      transpose_panel<Width>(out, panel.data, panel.row, depth);
-    } else {
-      for (std::int64_t r = 0; r < rows; ++r) {
-        const T* source = panel.data + r * panel.row;
-        for (std::int64_t p = 0; p < depth; ++p) out[p * Width + r] = source[p * panel.column];
-      }
-      for (std::int64_t p = 0; p < depth; ++p) std::fill(out + p * Width + rows, out + (p + 1) * Width, T(0));
-    }
-    out += Width * depth;
-  }
-}
-
 /// The largest tile of C, and of dot products: for buffers of drivers that do not know the instruction set.
 inline constexpr std::size_t most_tile_bytes = 8 * 2 * 64;
 inline constexpr std::int64_t most_dot_rows = 4;

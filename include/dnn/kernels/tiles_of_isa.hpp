@@ -29,6 +29,86 @@ struct Pack {
 };
 #endif
 
+/// Lanes of the widest vector that `Width` elements can be divided into; 1 where that is not worth it.
+template <class T>
+constexpr int transposed_lanes(int width) {
+  int lanes = Pack<T>::width;
+  while (width % lanes != 0) lanes /= 2;
+  return lanes * static_cast<int>(sizeof(T)) < 16 ? 1 : lanes;
+}
+
+/// Lanes of a and of b in turn, from lane `First` on; compilers see one instruction in it.
+template <std::size_t First, class Vector, std::size_t... L>
+[[gnu::always_inline]] inline void alternate(Vector& out, const Vector& a, const Vector& b, std::index_sequence<L...>) {
+  out = Vector{(L % 2 == 0 ? a : b)[First + L / 2]...};
+}
+
+/// Rows 2 i and 2 i + 1 become the lanes of rows i and i + n / 2 in turn, which rotates the bits of (row, lane) by one.
+template <class Vector, class Lanes, std::size_t... I>
+[[gnu::always_inline]] inline void interleave(Vector* rows, Lanes lanes, std::index_sequence<I...>) {
+  constexpr std::size_t half = sizeof...(I);
+  const Vector from[] = {rows[I]..., rows[half + I]...};
+  (alternate<0>(rows[2 * I], from[I], from[half + I], lanes), ...);
+  (alternate<half>(rows[2 * I + 1], from[I], from[half + I], lanes), ...);
+}
+
+/// A square block: out[l * Width + r] = x[r * row + l]. Row and lane have changed places after as many rotations as a
+/// lane's number has bits.
+template <int Width, class T, std::size_t... L>
+void transpose_block(T* out, const T* x, std::int64_t row, std::index_sequence<L...> lanes) {
+  constexpr std::size_t n = sizeof...(L);
+  constexpr auto pairs = std::make_index_sequence<n / 2>{};
+  typedef T Vector __attribute__((vector_size(n * sizeof(T))));
+  Vector block[n];
+  (std::memcpy(&block[L], x + static_cast<std::int64_t>(L) * row, sizeof(Vector)), ...);
+  interleave(block, lanes, pairs);
+  if constexpr (n > 2) interleave(block, lanes, pairs);
+  if constexpr (n > 4) interleave(block, lanes, pairs);
+  if constexpr (n > 8) interleave(block, lanes, pairs);
+  (std::memcpy(out + L * Width, &block[L], sizeof(Vector)), ...);
+}
+
+/// out[p * Width + r] = x[r * row + p] for r < Width and p < depth: square blocks are transposed in registers.
+template <int Width, class T>
+void transpose_panel(T* out, const T* x, std::int64_t row, std::int64_t depth) {
+  constexpr int lanes = transposed_lanes<T>(Width);
+  std::int64_t p = 0;
+  if constexpr (lanes > 1) {
+    for (; p + lanes <= depth; p += lanes) {
+      for (int r = 0; r < Width; r += lanes) {
+        transpose_block<Width>(out + p * Width + r, x + r * row + p, row, std::make_index_sequence<lanes>{});
+      }
+    }
+  }
+  out += p * Width;
+  x += p;
+  for (std::int64_t rest = depth - p; rest > 0; --rest, ++x, out += Width) {
+    for (int r = 0; r < Width; ++r) out[r] = x[r * row];
+  }
+}
+
+/// Copies `count` x `depth` (count along `x`'s rows) into panels of `Width` rows, zero-padded, depth-major.
+template <int Width, class T>
+void pack_panels(T* out, StridedMatrix<T> x, std::int64_t count, std::int64_t depth) {
+  for (std::int64_t i = 0; i < count; i += Width) {
+    const auto rows = std::min<std::int64_t>(Width, count - i);
+    const auto panel = x.block(i, 0);
+    if (rows == Width && panel.row == 1) {
+      for (std::int64_t p = 0; p < depth; ++p)
+        std::memcpy(out + p * Width, panel.data + p * panel.column, Width * sizeof(T));
+    } else if (rows == Width && panel.column == 1) {
+      transpose_panel<Width>(out, panel.data, panel.row, depth);
+    } else {
+      for (std::int64_t r = 0; r < rows; ++r) {
+        const T* source = panel.data + r * panel.row;
+        for (std::int64_t p = 0; p < depth; ++p) out[p * Width + r] = source[p * panel.column];
+      }
+      for (std::int64_t p = 0; p < depth; ++p) std::fill(out + p * Width + rows, out + (p + 1) * Width, T(0));
+    }
+    out += Width * depth;
+  }
+}
+
 /// Tile of C held in registers: tile_rows x (2 packs). With AVX-512, 8 rows keep the multipliers as busy as the 12 that
 /// would fit, and more sizes are multiples of 8.
 inline constexpr int tile_rows = simd_bytes == 64 ? 8 : 6;
