@@ -105,12 +105,13 @@ def kernels():
         measure("tanh_op", chain, per_call=100)
 
     for m, n, k, ta, tb in common.GEMMS:
-        name = f"gemm {m},{n},{k},{ta},{tb}"
-        if wanted(name):
-            a = uniform((k, m), 1).T if ta else uniform((m, k), 1)
-            b = uniform((n, k), 2).T if tb else uniform((k, n), 2)
-            c = np.empty((m, n), np.float32)
-            measure(name, lambda: np.dot(a, b, out=c), 2.0 * m * n * k)
+        for kind, dtype in common.PRODUCTS:
+            name = f"{kind} {m},{n},{k},{ta},{tb}"
+            if wanted(name):
+                a = (uniform((k, m), 1).T if ta else uniform((m, k), 1)).astype(dtype)
+                b = (uniform((n, k), 2).T if tb else uniform((k, n), 2)).astype(dtype)
+                c = np.empty((m, n), dtype)
+                measure(name, lambda: np.dot(a, b, out=c), 2.0 * m * n * k)
 
 
 def main():

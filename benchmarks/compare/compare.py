@@ -97,7 +97,7 @@ def cell(workload, name, results):
         return "-"
     seconds, check = results[workload][name]
     text = human(seconds)
-    is_rate = workload.split()[0] in ("gemm", "conv", "mem")
+    is_rate = workload.split()[0] in ("gemm", "dgemm", "conv", "mem")
     if is_rate:
         unit = "GB/s" if workload.startswith("mem") else "GFLOP/s"
         text = f"{check / seconds / 1e9:.0f} {unit}"

@@ -133,12 +133,14 @@ def kernels():
         measure("tanh_op", chain, per_call=100)
 
     for m, n, k, ta, tb in common.GEMMS:
-        name = f"gemm {m},{n},{k},{ta},{tb}"
-        if wanted(name):
-            a = torch.rand(k, m).t() if ta else torch.rand(m, k)
-            b = torch.rand(n, k).t() if tb else torch.rand(k, n)
-            c = torch.empty(m, n)
-            measure(name, lambda: torch.mm(a, b, out=c), 2.0 * m * n * k)
+        for kind, dtype in common.PRODUCTS:
+            name = f"{kind} {m},{n},{k},{ta},{tb}"
+            if wanted(name):
+                dtype = getattr(torch, dtype)
+                a = torch.rand(k, m, dtype=dtype).t() if ta else torch.rand(m, k, dtype=dtype)
+                b = torch.rand(n, k, dtype=dtype).t() if tb else torch.rand(k, n, dtype=dtype)
+                c = torch.empty(m, n, dtype=dtype)
+                measure(name, lambda: torch.mm(a, b, out=c), 2.0 * m * n * k)
 
     for n, c, h, o, k, p in common.CONVOLUTIONS:
         name = f"conv {n},{c},{h},{o},{k},{p}"

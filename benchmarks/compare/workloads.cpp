@@ -128,13 +128,15 @@ void tanh_op() {
   if (wanted("tanh_op")) measure("tanh_op", chain, NAN, 100);
 }
 
-void gemm(std::int64_t m, std::int64_t n, std::int64_t k, bool ta, bool tb) {
-  const std::string name = concat("gemm ", m, ",", n, ",", k, ",", ta ? 1 : 0, ",", tb ? 1 : 0);
+template <class T>
+void gemm(std::string_view kind, std::int64_t m, std::int64_t n, std::int64_t k, bool ta, bool tb) {
+  const std::string name = concat(kind, " ", m, ",", n, ",", k, ",", ta ? 1 : 0, ",", tb ? 1 : 0);
   if (!wanted(name)) return;
-  const Array a = uniform({m, k}, 1), b = uniform({k, n}, 2);
-  Array c = zeros({m, n});
+  const DType dtype = dtype_of<T>();
+  const Array a = uniform({m, k}, 1).to(dtype), b = uniform({k, n}, 2).to(dtype);
+  Array c = zeros({m, n}, dtype);
   const auto product = [&] {
-    kernels::gemm(ta, tb, m, n, k, a.data<float>(), ta ? m : k, b.data<float>(), tb ? k : n, c.data<float>(), n);
+    kernels::gemm(ta, tb, m, n, k, a.data<T>(), ta ? m : k, b.data<T>(), tb ? k : n, c.data<T>(), n);
   };
   measure(name, product, 2.0 * static_cast<double>(m * n * k));
 }
@@ -218,7 +220,8 @@ int main(int argc, char** argv) {
                                         {1024, 1024, 1024, false, false},
                                         {127, 129, 65, false, false},
                                         {1, 1000, 1000, false, true}}) {
-    gemm(m, n, k, ta, tb);
+    gemm<float>("gemm", m, n, k, ta, tb);
+    gemm<double>("dgemm", m, n, k, ta, tb);
   }
   convolution(64, 1, 28, 32, 3, 0);
   convolution(64, 32, 26, 64, 3, 0);
