@@ -134,6 +134,28 @@ AnyLink convolution_link(Args& a) {
   return any(links::Convolution2D(a.integer("in_channels"), pair(a, "out_channels", 1), options), call_x);
 }
 
+AnyLink deconvolution_link(Args& a) {
+  const links::Deconvolution2DOptions options{
+      .stride = pair(a, "stride", 1),
+      .pad = pair(a, "pad", 0),
+      .nobias = a.flag("nobias", false),
+      .outsize = a.has("outsize") ? std::optional(pair(a, "outsize", 0)) : std::nullopt,
+      .initialW = initial(a, "initialW"),
+      .initial_bias = initial(a, "initial_bias"),
+      .dilate = pair(a, "dilate", 1),
+      .groups = a.axis("groups", 1)};
+  return any(
+      links::Deconvolution2D(size_or_none(a, "in_channels"), a.integer("out_channels"), pair(a, "ksize", 1), options),
+      call_x);
+}
+
+AnyLink layer_normalization_link(Args& a) {
+  return any(links::LayerNormalization(size_or_none(a, "size"), {.eps = a.number("eps", 1e-6),
+                                                                 .initial_gamma = initial(a, "initial_gamma"),
+                                                                 .initial_beta = initial(a, "initial_beta")}),
+             call_x);
+}
+
 AnyLink batch_normalization_link(Args& a) {
   if (a.has("dtype")) throw Skip{"dtype"};
   const Axes axis = a.axes("axis");
@@ -270,6 +292,11 @@ void bind_links() {
   bind_link("chainer.links.Convolution2D",
             "in_channels, out_channels, ksize, stride, pad, nobias, initialW, initial_bias, dilate, groups", "x",
             convolution_link);
+  bind_link("chainer.links.Deconvolution2D",
+            "in_channels, out_channels, ksize, stride, pad, nobias, outsize, initialW, initial_bias, dilate, groups",
+            "x", deconvolution_link);
+  bind_link("chainer.links.LayerNormalization", "size, eps, initial_gamma, initial_beta", "x",
+            layer_normalization_link);
   bind_link("chainer.links.BatchNormalization",
             "size, decay, eps, dtype, use_gamma, use_beta, initial_gamma, initial_beta, axis, initial_avg_mean, "
             "initial_avg_var",
