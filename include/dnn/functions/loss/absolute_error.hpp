@@ -31,8 +31,7 @@ struct AbsoluteError {
 
 /// |x0 - x1|, elementwise; the gradient is 0 where they are equal. One shape and float dtype. Throws ArgumentError when
 /// the shapes differ.
-template <class = void>
-Variable absolute_error(const Variable& x0, const Variable& x1) {
+inline Variable absolute_error(const Variable& x0, const Variable& x1) {
   DNN_EXPECT("absolute_error", x0.shape() == x1.shape());
   return elementwise(nodes::AbsoluteError{}, x0, x1);
 }

@@ -7,8 +7,7 @@
 namespace dnn::inline DNN_ABI::inline functions {
 
 /// (x0 - x1)^2, elementwise. One shape and float dtype. Throws ArgumentError when the shapes differ.
-template <class = void>
-Variable squared_error(const Variable& x0, const Variable& x1) {
+inline Variable squared_error(const Variable& x0, const Variable& x1) {
   DNN_EXPECT("squared_error", x0.shape() == x1.shape());
   return squared_difference(x0, x1);
 }
