@@ -35,12 +35,20 @@ inline std::vector<std::uint8_t> gunzip(std::span<const std::uint8_t> bytes, std
   } const end{&stream};
 
   std::vector<std::uint8_t> out;
+  // The last four bytes say how much there is. Addresses are set aside for it, memory is not.
+  if (bytes.size() >= 4) {
+    std::size_t claimed = 0;
+    for (int i = 1; i <= 4; ++i) claimed = claimed << 8 | bytes[bytes.size() - static_cast<std::size_t>(i)];
+    // One byte more, which is not reached: to see the end. Deflate shrinks nothing to less than a 1032nd.
+    out.reserve(std::min({claimed, max_bytes, 1032 * bytes.size()}) + 1);
+  }
   std::size_t in_used = 0, out_used = 0;
   while (true) {
     if (out_used == out.size()) {
       // One byte beyond the bound tells "exactly the bound" from "more".
       if (out_used > max_bytes) throw fail("more than ", max_bytes, " bytes decompressed");
-      out.resize(std::min(std::max<std::size_t>(2 * out.size(), 1 << 16), max_bytes + 1));
+      const auto more = std::min(std::max<std::size_t>(2 * out.size(), 1 << 16), max_bytes + 1);
+      out.resize(out.size() < out.capacity() ? std::min(more, out.capacity()) : more);
     }
     const auto in_piece = std::min(bytes.size() - in_used, max_piece);
     const auto out_piece = std::min(out.size() - out_used, max_piece);
@@ -58,7 +66,7 @@ inline std::vector<std::uint8_t> gunzip(std::span<const std::uint8_t> bytes, std
   if (out_used > max_bytes) throw fail("more than ", max_bytes, " bytes decompressed");
   if (in_used != bytes.size()) throw fail(bytes.size() - in_used, " bytes after the end of the compressed data");
   out.resize(out_used);
-  out.shrink_to_fit();
+  if (out.capacity() - out_used > out_used / 8) out.shrink_to_fit();
   return out;
 }
 
