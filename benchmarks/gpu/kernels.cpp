@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "dnn/core/text.hpp"
 #include "dnn/cuda/mma.hpp"
 #include "dnn/kernels/gpu/convolution.hpp"
 #include "measure.hpp"
@@ -171,23 +172,30 @@ void products() {
 
 // ---- Convolutions ----
 
+template <class T>
 void convolution(const std::string& name, std::int64_t n, std::int64_t in, std::int64_t out, std::int64_t size,
                  std::int64_t k, std::int64_t stride, std::int64_t groups) {
-  if (measure::smoke) n = 1, size = std::min<std::int64_t>(size, 12);
+  if (measure::smoke) {
+    n = 1, size = std::min<std::int64_t>(size, 8);
+    for (auto* channels : {&in, &out, &groups}) *channels = std::min<std::int64_t>(*channels, 64);
+  }
   const auto pad = k / 2;
-  const Array x = random::uniform({n, in, size, size}, -1, 1), W = random::uniform({out, in / groups, k, k}, -1, 1);
+  constexpr DType dtype = dtype_of<T>();
+  const auto numbers = [](const Shape& shape) { return random::uniform(shape, -1, 1).to(dtype); };
+  const Array x = numbers({n, in, size, size}), W = numbers({out, in / groups, k, k});
   kernels::Convolution2D c;
   const auto places = (size + 2 * pad - k) / stride + 1;
   c.batch = n, c.in_channels = in, c.out_channels = out, c.groups = groups;
   c.window.h = c.window.w = size, c.window.out_h = c.window.out_w = places, c.window.k_h = c.window.k_w = k;
   c.window.s_y = c.window.s_x = stride, c.window.p_y = c.window.p_x = pad;
-  const Array gy = random::uniform({n, out, places, places}, -1, 1);
-  Array y(gy.shape(), float32), gx(x.shape(), float32), gW(W.shape(), float32);
+  const Array gy = numbers({n, out, places, places});
+  Array y(gy.shape(), dtype), gx(x.shape(), dtype), gW(W.shape(), dtype);
   const double work = 2.0 * static_cast<double>(n * places * places) * static_cast<double>(c.weights());
   const std::function<void()> runs[] = {
-      [&] { kernels::convolution_2d<float>(c, x.data<float>(), W.data<float>(), nullptr, y.data<float>()); },
-      [&] { kernels::deconvolution_2d<float>(c, gy.data<float>(), W.data<float>(), nullptr, gx.data<float>()); },
-      [&] { kernels::convolution_2d_weights<float>(c, x.data<float>(), gy.data<float>(), gW.data<float>()); }};
+      [&] { kernels::convolution_2d<T>(c, x.data<T>(), W.data<T>(), nullptr, y.data<T>()); },
+      [&] { kernels::deconvolution_2d<T>(c, gy.data<T>(), W.data<T>(), nullptr, gx.data<T>()); },
+      [&] { kernels::convolution_2d_weights<T>(c, x.data<T>(), gy.data<T>(), gW.data<T>()); }};
+  constexpr double rounding = sizeof(T) == 2 ? 0x1p-8 : 0x1p-24;
   // The CPU computes the first image in float64; the gradient of W is checked by <gW, W> = <y, gy>.
   for (const auto& run : runs) run();
   double errors[3] = {-1, -1, -1};
@@ -204,33 +212,44 @@ void convolution(const std::string& name, std::int64_t n, std::int64_t in, std::
       double error = 0;
       for (std::int64_t i = 0; i < expected.size(); ++i) {
         const double difference = std::abs(expected.data<double>()[i] - got.data<double>()[i]);
-        error = std::max(error, difference / (4 * 0x1p-24 * static_cast<double>(depth)));
+        const double allowed =
+            4 * 0x1p-24 * static_cast<double>(depth) + rounding * std::abs(expected.data<double>()[i]);
+        error = std::max(error, difference / allowed);
       }
       return error;
     };
     errors[0] = worst(ey, hy, c.depth());
     errors[1] = worst(ex, hgx, out / groups * k * k);
-    double left = 0, right = 0, magnitude = 0;
-    for (std::int64_t i = 0; i < hgW.size(); ++i) left += hgW.data<double>()[i] * hW.data<double>()[i];
+    double left = 0, right = 0, magnitude = 0, rounded = 0;
+    for (std::int64_t i = 0; i < hgW.size(); ++i) {
+      left += hgW.data<double>()[i] * hW.data<double>()[i];
+      rounded += std::abs(hgW.data<double>()[i] * hW.data<double>()[i]);
+    }
     for (std::int64_t i = 0; i < hy.size(); ++i) {
       right += hy.data<double>()[i] * hgy.data<double>()[i];
       magnitude += std::abs(hy.data<double>()[i] * hgy.data<double>()[i]);
     }
-    errors[2] = std::abs(left - right) / (1e-5 * magnitude);
+    errors[2] = std::abs(left - right) / (1e-5 * magnitude + rounding * (magnitude + rounded));
   }
   const char* const names[] = {"forward", "gradient of x", "gradient of W"};
   for (int i = 0; i < 3; ++i) {
-    report("dnn", "conv " + name + " " + names[i], milliseconds(runs[i]), work, "FLOP", errors[i]);
+    report("dnn", concat("conv ", dtype, " ", name, " ", names[i]), milliseconds(runs[i]), work, "FLOP", errors[i]);
   }
 }
 
+template <class T>
+void convolutions_of() {
+  convolution<T>("64x1x28x28 to 32, 5x5", 64, 1, 32, 28, 5, 1, 1);
+  convolution<T>("64x64x56x56 to 64, 3x3", 64, 64, 64, 56, 3, 1, 1);
+  convolution<T>("64x256x14x14 to 256, 3x3", 64, 256, 256, 14, 3, 1, 1);
+  convolution<T>("64x128x28x28 to 128, 3x3, stride 2", 64, 128, 128, 28, 3, 2, 1);
+  convolution<T>("64x512x7x7 to 2048, 1x1", 64, 512, 2048, 7, 1, 1, 1);
+  convolution<T>("64x128x56x56 depthwise 3x3", 64, 128, 128, 56, 3, 1, 128);
+}
+
 void convolutions() {
-  convolution("64x1x28x28 to 32, 5x5", 64, 1, 32, 28, 5, 1, 1);
-  convolution("64x64x56x56 to 64, 3x3", 64, 64, 64, 56, 3, 1, 1);
-  convolution("64x256x14x14 to 256, 3x3", 64, 256, 256, 14, 3, 1, 1);
-  convolution("64x128x28x28 to 128, 3x3, stride 2", 64, 128, 128, 28, 3, 2, 1);
-  convolution("64x512x7x7 to 2048, 1x1", 64, 512, 2048, 7, 1, 1, 1);
-  convolution("64x128x56x56 depthwise 3x3", 64, 128, 128, 56, 3, 1, 128);
+  convolutions_of<float>();
+  convolutions_of<BFloat16>();
 }
 
 // ---- What memory bounds ----

@@ -70,18 +70,24 @@ def products():
 
 def convolutions():
     def convolution(name, n, channels, out, size, k, stride, groups):
-        x, W = uniform(n, channels, size, size), uniform(out, channels // groups, k, k)
-        y = F.conv2d(x, W, stride=stride, padding=k // 2, groups=groups)
-        gy = uniform(*y.shape)
-        work = 2 * y.numel() // out * W.numel()
-        geometry = [stride] * 2, [k // 2] * 2, [1, 1], False, [0, 0], groups
+        for dtype in (torch.float32, torch.bfloat16):
+            x = uniform(n, channels, size, size, dtype=dtype)
+            W = uniform(out, channels // groups, k, k, dtype=dtype)
+            y = F.conv2d(x, W, stride=stride, padding=k // 2, groups=groups)
+            gy = uniform(*y.shape, dtype=dtype)
+            work = 2 * y.numel() // out * W.numel()
+            geometry = [stride] * 2, [k // 2] * 2, [1, 1], False, [0, 0], groups
 
-        def backward(*wanted):
-            return lambda: torch.ops.aten.convolution_backward(gy, x, W, None, *geometry, [*wanted, False])
+            def forward():
+                return F.conv2d(x, W, stride=stride, padding=k // 2, groups=groups)
 
-        report("PyTorch", f"conv {name} forward", lambda: F.conv2d(x, W, stride=stride, padding=k // 2, groups=groups), work, "FLOP")
-        report("PyTorch", f"conv {name} gradient of x", backward(True, False), work, "FLOP")
-        report("PyTorch", f"conv {name} gradient of W", backward(False, True), work, "FLOP")
+            def backward(*wanted):
+                return lambda: torch.ops.aten.convolution_backward(gy, x, W, None, *geometry, [*wanted, False])
+
+            full = f"conv {str(dtype).removeprefix('torch.')} {name}"
+            report("PyTorch", f"{full} forward", forward, work, "FLOP")
+            report("PyTorch", f"{full} gradient of x", backward(True, False), work, "FLOP")
+            report("PyTorch", f"{full} gradient of W", backward(False, True), work, "FLOP")
 
     torch.backends.cudnn.benchmark = True
     convolution("64x1x28x28 to 32, 5x5", 64, 1, 32, 28, 5, 1, 1)
