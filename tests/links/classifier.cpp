@@ -42,7 +42,7 @@ TEST_CASE("Classifier takes other losses and several inputs", "[classifier]") {
     links::Linear l{2, 1};
     Variable operator()(const Variable& a, const Variable& b) { return l(a) - l(b); }
   };
-  links::Classifier model{Difference{}, {.lossfun = mean_squared_error<>, .compute_accuracy = false}};
+  links::Classifier model{Difference{}, {.lossfun = mean_squared_error, .compute_accuracy = false}};
   const Array x = array({{1.f, 2.f}, {3.f, -1.f}});
   CHECK(model(x, x, full({2, 1}, 3)).item() == Approx(9));
   CHECK(model.namedparams()[0].name == "/predictor/l/W");

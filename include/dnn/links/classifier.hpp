@@ -28,7 +28,7 @@ struct ClassifierOptions {
 ///     links::Classifier model{MLP{.n_units = 100}};
 ///     Variable loss = model(x, t);
 ///
-///     links::Classifier regression{MLP{}, {.lossfun = mean_squared_error<>, .compute_accuracy = false}};
+///     links::Classifier regression{MLP{}, {.lossfun = mean_squared_error, .compute_accuracy = false}};
 ///
 /// The predictor is any link that is called with what comes before the labels. Its parameters are named
 /// `/predictor/...`, for messages.
