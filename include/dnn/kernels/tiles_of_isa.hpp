@@ -286,12 +286,16 @@ struct Tiles {
   /// C += A B as dot products, or from rows of B, where those of A and columns of B, or rows of B, are contiguous.
   static void multiply_by_dots(std::int64_t m, std::int64_t n, std::int64_t k, StridedMatrix<T> a, StridedMatrix<T> b,
                                T* c, std::int64_t ldc) {
-    // A single row or column, or tiles that waste less at the edge.
-    constexpr int less = dot_columns - 1;
-    if (m == 1) gemm_dots<T, 1, 8>(1, n, k, a, b, c, ldc, 1);
-    else if (n == 1) gemm_dots<T, 1, 8>(1, m, k, {b.data, b.column, b.row}, {a.data, a.column, a.row}, c, 1, ldc);
-    else if ((n + dot_columns - 1) / dot_columns * less >= n) gemm_dots<T, dot_rows, less>(m, n, k, a, b, c, ldc, 1);
-    else gemm_dots<T, dot_rows, dot_columns>(m, n, k, a, b, c, ldc, 1);
+    // A single row or column, or tiles that waste less at the edge. Where there are several sets, to compile quickly,
+    // only for float32 with AVX-512.
+    if constexpr (!DNN_DISPATCH || (sizeof(T) == 4 && simd_bytes == 64)) {
+      constexpr int less = dot_columns - 1;
+      if (m == 1) return gemm_dots<T, 1, 8>(1, n, k, a, b, c, ldc, 1);
+      if (n == 1) return gemm_dots<T, 1, 8>(1, m, k, {b.data, b.column, b.row}, {a.data, a.column, a.row}, c, 1, ldc);
+      if ((n + dot_columns - 1) / dot_columns * less >= n)
+        return gemm_dots<T, dot_rows, less>(m, n, k, a, b, c, ldc, 1);
+    }
+    gemm_dots<T, dot_rows, dot_columns>(m, n, k, a, b, c, ldc, 1);
   }
   static void multiply_by_rows(std::int64_t m, std::int64_t n, std::int64_t k, StridedMatrix<T> a, StridedMatrix<T> b,
                                T* c, std::int64_t ldc) {
