@@ -16,7 +16,7 @@
 /// float one unless the op declares `static constexpr bool integers = true`.
 ///
 /// `template <class = void>` before such a function leaves the kernels of its op out of programs that do not call it:
-/// nvcc compiles all kernels that an ordinary function names, called or not. Activations of x alone and losses of x and t
+/// nvcc compiles all kernels that an ordinary function names, called or not. Activations of x alone, losses of x and t
 /// alone are ordinary functions all the same: a template cannot be passed by name, as in `Sequential{l1, relu, l2}`.
 ///
 /// The same with a struct of one's own is what CuPy calls an ElementwiseKernel: one launch on the GPU, where members
