@@ -39,9 +39,9 @@ struct ExpSum {
     DNN_HD ExpSum operator()(const ExpSum& a, const ExpSum& b) const {
       // Numbers, not references, are chosen: those would keep both operands in memory.
       const bool a_larger = a.largest >= b.largest || a.largest != a.largest;
-      const T largest = a_larger ? a.largest : b.largest, other = a_larger ? b.largest : a.largest;
-      const T sum = a_larger ? a.sum : b.sum, other_sum = a_larger ? b.sum : a.sum;
-      return {largest, other_sum != 0 ? sum + other_sum * std::exp(other - largest) : sum};
+      const T high = a_larger ? a.largest : b.largest, low = a_larger ? b.largest : a.largest;
+      const T high_sum = a_larger ? a.sum : b.sum, low_sum = a_larger ? b.sum : a.sum;
+      return {high, low_sum != 0 ? high_sum + low_sum * std::exp(low - high) : high_sum};
     }
   };
 };
