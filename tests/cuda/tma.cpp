@@ -90,12 +90,16 @@ DNN_KERNEL void take_turns(T* out, int rounds) {
   }
 }
 
-constexpr std::int64_t columns = 83, rows = 70, matrices = 2, row = 88, matrix = 70 * 88 + 16;
+/// Matrices that fill no box, rows apart and matrices apart by more than they hold.
+struct Padded {
+  static constexpr std::int64_t columns = 83, rows = 70, matrices = 2, row = 88, matrix = 70 * 88 + 16;
+};
 
 std::vector<Float16> box_at(int x, int y, int z, const Plan& plan = {}) {
-  const DeviceVector<Float16> data(random_numbers<Float16>(matrices * matrix, 1));
+  const DeviceVector<Float16> data(random_numbers<Float16>(Padded::matrices * Padded::matrix, 1));
   const DeviceVector<Float16> out(random_numbers<Float16>(box * box, 2));
-  const auto map = cu::TensorMap::of_16bit(data.data(), columns, rows, matrices, row, matrix);
+  const auto map = cu::TensorMap::of_16bit(data.data(), Padded::columns, Padded::rows, Padded::matrices, Padded::row,
+                                           Padded::matrix);
   cu::launch("box", box_of<Float16>, {1, box, cu::TensorMap::box_bytes + 1024}, out.data(), map, x, y, z, plan);
   return out.values();
 }
@@ -106,7 +110,7 @@ TEST_CASE("boxes of matrices arrive swizzled, with zeros around the matrix", "[g
   const auto device = using_device("cuda:0");
   if (!has_copy_engine()) return;
   EVERY_SCHEDULE;
-  const auto data = random_numbers<Float16>(matrices * matrix, 1);
+  const auto data = random_numbers<Float16>(Padded::matrices * Padded::matrix, 1);
   const int z = GENERATE(0, 1);
   for (const auto& [x, y] :
        {std::pair{0, 0}, std::pair{8, 3}, std::pair{64, 64}, std::pair{83, 0}, std::pair{0, 128}}) {
@@ -114,8 +118,9 @@ TEST_CASE("boxes of matrices arrive swizzled, with zeros around the matrix", "[g
     int wrong = 0;
     for (int r = 0; r < box; ++r) {
       for (int c = 0; c < box; ++c) {
-        const bool inside = x + c < columns && y + r < rows;
-        const auto expected = inside ? data[static_cast<std::size_t>(z * matrix + (y + r) * row + x + c)] : Float16{};
+        const bool inside = x + c < Padded::columns && y + r < Padded::rows;
+        const auto expected =
+            inside ? data[static_cast<std::size_t>(z * Padded::matrix + (y + r) * Padded::row + x + c)] : Float16{};
         if (found[static_cast<std::size_t>(r * box + c)].bits != expected.bits) ++wrong;
       }
     }
